@@ -1,0 +1,1 @@
+"""Evidence, decided on and put beside its image."""

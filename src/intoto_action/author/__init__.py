@@ -1,0 +1,1 @@
+"""layout.yaml to a layout."""

@@ -1,0 +1,38 @@
+"""One deadline for everything a call does over the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from intoto_action.reason import Reason, Unavailable
+
+
+class Deadline:
+    """A point in time by which the whole call must be over; made once at the top and handed down.
+
+    `seconds` is how long the call may take from now. `clock` is for tests.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._end = clock() + seconds
+
+    def left(self) -> float:
+        """Seconds that are left, never below 0."""
+        return max(0.0, self._end - self._clock())
+
+    def require(self, what: str, *, at_most: float | None = None) -> float:
+        """Seconds that the next piece of work may take, capped by `at_most`.
+
+        Raises: Unavailable(REGISTRY_ERROR) when none are left; `what` names the work.
+        """
+        left = self.left()
+        if left <= 0:
+            raise Unavailable(
+                f"{what} was not finished within {self._seconds:g} seconds; look at the service it talks to, "
+                "or allow more time",
+                Reason.REGISTRY_ERROR,
+            )
+        return left if at_most is None else min(left, at_most)

@@ -1,0 +1,1 @@
+"""Pure: what the demands say of the evidence."""

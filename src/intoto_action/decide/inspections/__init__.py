@@ -1,0 +1,1 @@
+"""Inspections that stand for what a classic layout has no field for."""

@@ -1,0 +1,1 @@
+"""The main job on an embedded default, and seven outcomes."""

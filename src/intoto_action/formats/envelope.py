@@ -1,0 +1,215 @@
+"""DSSE envelopes, Metablocks and Sigstore bundles, read into one shape.
+
+Source: DSSE 1.0 (PAE), in-toto 3.1 (`Metablock`: a signature over canonical JSON), Sigstore bundle 0.3.
+Nothing here says that a signature is good: that is `trust`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from enum import Enum
+
+import msgspec
+
+from intoto_action.formats.oci import BUNDLE, BUNDLE_PREFIX
+from intoto_action.formats.strict_json import DOCUMENT_CAP, check_size, decode_once, refuse_duplicate_keys
+from intoto_action.reason import Malformed
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+"""The payload type of links, layouts and Statements alike: the document's `_type` tells which it is."""
+MOST_SIGNATURES = 64
+
+
+class Wrapper(Enum):
+    """What held the payload."""
+
+    DSSE = "dsse"
+    METABLOCK = "metablock"
+    BUNDLE = "bundle"
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """One signature; `keyid` is a hint that nobody signed."""
+
+    keyid: str
+    value: bytes
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """Untrusted: a payload and what claims to be signatures over `signed`.
+
+    `signed` is the PAE of the payload (DSSE, bundle) or its canonical JSON (Metablock); `sha256` the hex digest of
+    the payload; `raw` the whole document as it was read.
+    """
+
+    wrapper: Wrapper
+    payload_type: str
+    payload: bytes
+    signed: bytes
+    signatures: tuple[Signature, ...]
+    sha256: str
+    raw: bytes
+
+
+class _DsseSignature(msgspec.Struct):
+    sig: str
+    keyid: str = ""
+
+
+class _Dsse(msgspec.Struct, rename="camel"):
+    payload: str
+    payload_type: str
+    signatures: list[_DsseSignature]
+
+
+class _MetablockSignature(msgspec.Struct):
+    keyid: str
+    sig: str
+
+
+class _Metablock(msgspec.Struct):
+    signed: msgspec.Raw
+    signatures: list[_MetablockSignature]
+
+
+class _Material(msgspec.Struct, rename="camel"):
+    public_key: msgspec.Raw | None = None
+
+
+class _Bundle(msgspec.Struct, rename="camel"):
+    media_type: str
+    verification_material: _Material
+    dsse_envelope: msgspec.Raw | None = None
+
+
+class _Probe(msgspec.Struct, rename="camel"):
+    payload_type: msgspec.Raw | None = None
+    signed: msgspec.Raw | None = None
+    media_type: msgspec.Raw | None = None
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """What a DSSE signature is over (DSSE 1.0, pre-authentication encoding)."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def parse_envelope(raw: bytes, where: str, *, cap: int = DOCUMENT_CAP) -> Envelope:
+    """A DSSE envelope, a Metablock or a Sigstore bundle with a DSSE envelope in it.
+
+    Raises: Malformed.
+    """
+    check_size(raw, where, cap)
+    refuse_duplicate_keys(raw, where)
+    probe = decode_once(raw, _Probe, where)
+    kinds = [probe.payload_type, probe.signed, probe.media_type]
+    if sum(each is not None for each in kinds) != 1:
+        raise Malformed(where, "a DSSE envelope, a Metablock or a Sigstore bundle", "a document that is none of them")
+    if probe.payload_type is not None:
+        return _from_dsse(raw, raw, where, Wrapper.DSSE)
+    if probe.signed is not None:
+        return _from_metablock(raw, where)
+    return _from_bundle(raw, where)
+
+
+def encode_dsse(payload_type: str, payload: bytes, signatures: tuple[Signature, ...]) -> bytes:
+    """The document of a DSSE envelope."""
+    return msgspec.json.encode(_dsse_fields(payload_type, payload, signatures))
+
+
+def encode_key_bundle(payload_type: str, payload: bytes, signature: bytes, spki: str) -> bytes:
+    """A Sigstore bundle 0.3 over one DSSE signature by a key; `spki` is the hex digest of its public key."""
+    fields = _dsse_fields(payload_type, payload, (Signature("", signature),))
+    hint = base64.b64encode(bytes.fromhex(spki)).decode()
+    material = {"publicKey": {"hint": hint}}
+    return msgspec.json.encode({"mediaType": BUNDLE, "verificationMaterial": material, "dsseEnvelope": fields})
+
+
+def _dsse_fields(payload_type: str, payload: bytes, signatures: tuple[Signature, ...]) -> dict[str, object]:
+    listed = [
+        {"sig": base64.b64encode(each.value).decode()} | ({"keyid": each.keyid} if each.keyid else {})
+        for each in signatures
+    ]
+    return {
+        "payload": base64.b64encode(payload).decode(),
+        "payloadType": payload_type,
+        "signatures": listed,
+    }
+
+
+def _from_dsse(raw: bytes, document: bytes, where: str, wrapper: Wrapper) -> Envelope:
+    dsse = decode_once(document, _Dsse, where)
+    if dsse.payload_type != PAYLOAD_TYPE:
+        raise Malformed(where, f"payloadType {PAYLOAD_TYPE}", repr(dsse.payload_type[:120]))
+    payload = _base64(dsse.payload, f"{where}, payload")
+    found = ((each.keyid, _base64(each.sig, f"{where}, signature")) for each in dsse.signatures)
+    signatures = _signatures(list(found), where)
+    return Envelope(
+        wrapper, dsse.payload_type, payload, pae(dsse.payload_type, payload), signatures, _sha256(payload), raw
+    )
+
+
+def _from_metablock(raw: bytes, where: str) -> Envelope:
+    # Pure Python, and needed by this old wrapper only.
+    from securesystemslib.exceptions import FormatError
+    from securesystemslib.formats import encode_canonical
+
+    metablock = decode_once(raw, _Metablock, where)
+    payload = bytes(metablock.signed)
+    try:
+        canonical = encode_canonical(json.loads(payload))
+    except (FormatError, RecursionError) as error:
+        raise Malformed(where, "a document that canonical JSON can hold", "one with fractions or too deep") from error
+    if not isinstance(canonical, str):
+        raise Malformed(where, "a document that canonical JSON can hold", "none")
+    found = [(each.keyid, _hex(each.sig, where)) for each in metablock.signatures]
+    try:
+        signed = canonical.encode()
+    except UnicodeEncodeError as error:
+        raise Malformed(where, "text in UTF-8", "a lone surrogate") from error
+    return Envelope(
+        Wrapper.METABLOCK, PAYLOAD_TYPE, payload, signed, _signatures(found, where), _sha256(payload), raw
+    )
+
+
+def _from_bundle(raw: bytes, where: str) -> Envelope:
+    bundle = decode_once(raw, _Bundle, where)
+    if not bundle.media_type.startswith(BUNDLE_PREFIX):
+        raise Malformed(where, f"media type {BUNDLE}", repr(bundle.media_type[:120]))
+    if bundle.dsse_envelope is None:
+        raise Malformed(where, "a Sigstore bundle with a DSSE envelope", "one without (a bare signature?)")
+    envelope = _from_dsse(raw, bytes(bundle.dsse_envelope), where, Wrapper.BUNDLE)
+    if len(envelope.signatures) != 1:
+        raise Malformed(where, "exactly one signature in a Sigstore bundle", str(len(envelope.signatures)))
+    return envelope
+
+
+def _signatures(found: list[tuple[str, bytes]], where: str) -> tuple[Signature, ...]:
+    if len(found) > MOST_SIGNATURES:
+        raise Malformed(where, f"at most {MOST_SIGNATURES} signatures", str(len(found)))
+    return tuple(Signature(keyid, value) for keyid, value in found)
+
+
+def _base64(text: str, where: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        pass
+    try:  # DSSE 1.0: either standard or URL-safe encoding may be used, and verifiers accept both
+        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Malformed(where, "base64", "something else") from error
+
+
+def _hex(text: str, where: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise Malformed(f"{where}, signature", "hexadecimal digits", "something else") from error
+
+
+def _sha256(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()

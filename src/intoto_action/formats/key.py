@@ -1,0 +1,203 @@
+"""Public keys: what a layout, a PEM file and a signature call a key.
+
+Source: securesystemslib 1.6 (key types, schemes and keyids; `keyval.public` is raw hex for Ed25519 and PEM
+without its last newline for the others), in-toto-golang 0.11 for the second keyid.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
+
+from intoto_action.reason import Malformed
+
+SMALLEST_RSA = 2048
+"""Bits of the smallest RSA key whose signatures are read; new ones are made with 3072 and more."""
+
+CryptoPublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+_CURVES = {"secp256r1": "ecdsa-sha2-nistp256", "secp384r1": "ecdsa-sha2-nistp384"}
+_SCHEMES = {
+    "ed25519": ("ed25519",),
+    "ecdsa": ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384"),
+    "rsa": ("rsassa-pss-sha256", "rsassa-pss-sha384", "rsassa-pss-sha512"),
+}
+
+
+class KeyValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`keyval` of a key in a layout; the last two are always empty and only there in old or Go-made layouts."""
+
+    public: str
+    private: str = ""
+    certificate: str = ""
+
+
+class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A key as it stands in a layout's `keys`."""
+
+    keytype: str
+    scheme: str
+    keyval: KeyValue
+    keyid: str = ""
+    keyid_hash_algorithms: list[str] = []
+
+
+class PublicKey(msgspec.Struct, frozen=True):
+    """A public key of a functionary, a layout owner or an attester.
+
+    `public` is in-toto's form (hex or PEM); `spki` the sha256 hex of the DER SubjectPublicKeyInfo: two keys are
+    the same key when it is equal, whatever their keyids and schemes say.
+    """
+
+    keyid: str
+    keytype: str
+    scheme: str
+    public: str
+    spki: str
+
+    @property
+    def keyids(self) -> frozenset[str]:
+        """Every keyid under which somebody's tool may have written a signature by this key."""
+        return frozenset({self.keyid, self.python_keyid, self.go_keyid})
+
+    @property
+    def python_keyid(self) -> str:
+        """The keyid that securesystemslib computes."""
+        return keyid_of({"keytype": self.keytype, "keyval": {"public": self.public}, "scheme": self.scheme})
+
+    @property
+    def go_keyid(self) -> str:
+        """The keyid that in-toto-golang computes of the same PEM file."""
+        return keyid_of(
+            {
+                "keyid_hash_algorithms": ["sha256", "sha512"],
+                "keytype": self.keytype,
+                "keyval": {"public": self.public},
+                "scheme": self.scheme,
+            }
+        )
+
+    @property
+    def entry(self) -> KeyEntry:
+        """The key as it goes into a layout."""
+        return KeyEntry(keyid=self.keyid, keytype=self.keytype, scheme=self.scheme, keyval=KeyValue(self.public))
+
+    @property
+    def pem(self) -> str:
+        """SubjectPublicKeyInfo as PEM, with a last newline."""
+        return _pem(self.crypto())
+
+    def crypto(self) -> CryptoPublicKey:
+        """The key of the cryptography library. Raises: Malformed."""
+        return _crypto_of(self.keytype, self.public, f"key {self.keyid[:8]}")
+
+    def __str__(self) -> str:
+        return f"{self.keytype} key {self.keyid[:8]}"
+
+
+Key = PublicKey
+"""Who a signer can be. Identities join in as a second member of this union."""
+
+
+def keyid_of(fields: dict[str, object]) -> str:
+    """sha256 hex of the canonical JSON of a key without its keyid (strings and lists of strings only)."""
+    # These values hold no character that canonical JSON escapes in another way than '\\' and '"'; a PEM's line
+    # feeds stay raw in it, and json.dumps would write them as \\n.
+    return hashlib.sha256(_canonical(fields).encode()).hexdigest()
+
+
+def public_key_from_pem(text: str, where: str) -> PublicKey:
+    """A public key from the text of a PEM file; `where` names the file or variable in errors.
+
+    Raises: Malformed for a private key, a certificate, an unsupported algorithm, or no PEM at all.
+    """
+    if "PRIVATE KEY-----" in text:
+        raise Malformed(where, "a public key (PEM, BEGIN PUBLIC KEY)", "a private key: give the .pub file beside it")
+    try:
+        key = load_pem_public_key(text.strip().encode() + b"\n")
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Malformed(where, "a public key (PEM, BEGIN PUBLIC KEY)", "something that is none") from error
+    return public_key_from_crypto(key, where)
+
+
+def public_key_from_crypto(key: object, where: str) -> PublicKey:
+    """Our public key from one of the cryptography library.
+
+    Raises: Malformed for an algorithm, curve or size that is not supported.
+    """
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        keytype, scheme = "ed25519", "ed25519"
+        public = key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+    elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
+        keytype, scheme = "ecdsa", _CURVES[key.curve.name]
+        public = _pem(key).rstrip("\n")
+    elif isinstance(key, rsa.RSAPublicKey):
+        _check_rsa(key, where)
+        keytype, scheme = "rsa", "rsassa-pss-sha256"
+        public = _pem(key).rstrip("\n")
+    else:
+        found = f"ECDSA on {key.curve.name}" if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
+        raise Malformed(where, "Ed25519, ECDSA on P-256 or P-384, or RSA", found)
+    keyid = keyid_of({"keytype": keytype, "keyval": {"public": public}, "scheme": scheme})
+    return PublicKey(keyid, keytype, scheme, public, spki_digest(key))
+
+
+def public_key_from_entry(keyid: str, entry: KeyEntry, where: str) -> PublicKey:
+    """A key of a signed layout's `keys`.
+
+    Raises: Malformed for a key type or scheme that is not supported, or a value that is no such key.
+    """
+    if entry.scheme not in _SCHEMES.get(entry.keytype, ()):
+        known = ", ".join(scheme for schemes in _SCHEMES.values() for scheme in schemes)
+        raise Malformed(where, f"a key of scheme {known}", f"{entry.keytype!r} with scheme {entry.scheme!r}")
+    if entry.keyval.private:
+        raise Malformed(where, "public keys only", f"a private part in key {keyid[:8]}")
+    key = _crypto_of(entry.keytype, entry.keyval.public, where)
+    if isinstance(key, rsa.RSAPublicKey):
+        _check_rsa(key, where)
+    if isinstance(key, ec.EllipticCurvePublicKey) and _CURVES.get(key.curve.name) != entry.scheme:
+        raise Malformed(where, f"a key on the curve of scheme {entry.scheme}", f"one on {key.curve.name}")
+    return PublicKey(keyid, entry.keytype, entry.scheme, entry.keyval.public, spki_digest(key))
+
+
+def spki_digest(key: CryptoPublicKey) -> str:
+    """sha256 hex of the DER SubjectPublicKeyInfo: what Sigstore bundles call the hint, in base64."""
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def _crypto_of(keytype: str, public: str, where: str) -> CryptoPublicKey:
+    try:
+        if keytype == "ed25519":
+            return ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
+        key = load_pem_public_key(public.strip().encode() + b"\n")
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Malformed(where, f"a public key of type {keytype}", "a value that is none") from error
+    wanted: type[CryptoPublicKey] = ec.EllipticCurvePublicKey if keytype == "ecdsa" else rsa.RSAPublicKey
+    if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) or not isinstance(key, wanted):
+        raise Malformed(where, f"a public key of type {keytype}", type(key).__name__)
+    return key
+
+
+def _check_rsa(key: rsa.RSAPublicKey, where: str) -> None:
+    if key.key_size < SMALLEST_RSA:
+        raise Malformed(where, f"an RSA key of at least {SMALLEST_RSA} bits", f"{key.key_size} bits")
+
+
+def _pem(key: CryptoPublicKey) -> str:
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def _canonical(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_canonical(key)}:{_canonical(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_canonical(each) for each in value) + "]"
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,96 @@
+"""The link of a step: in-toto's own document, typed.
+
+Source: in-toto specification 1.0, section 4.3.2 (link); in_toto.models.link for the field names.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from intoto_action.formats.artifact import Artifacts, check_artifacts
+from intoto_action.formats.strict_json import DOCUMENT_CAP, check_size, decode_once, refuse_duplicate_keys
+from intoto_action.reason import Malformed
+
+Plain = None | bool | int | str | list["Plain"] | dict[str, "Plain"]
+"""A JSON value in the free parts of a link."""
+
+
+class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="_type", tag="link"):
+    """What a functionary says of one step: what went in, what ran, what came out.
+
+    Field names are in-toto's, so that its verifylib reads this struct as it is. `byproducts` and `environment`
+    are free; of them we read `return-value`, `environment.github` and `environment.recorded`.
+    """
+
+    name: str
+    command: list[str]
+    materials: Artifacts
+    products: Artifacts
+    byproducts: dict[str, Plain]
+    environment: dict[str, Plain]
+
+    @property
+    def type_(self) -> Literal["link"]:
+        """in-toto's name for the type of the document."""
+        return "link"
+
+
+def parse_link(payload: bytes, where: str, *, cap: int = DOCUMENT_CAP) -> Link:
+    """A link from the payload of an envelope.
+
+    Raises: Malformed: unknown or missing fields, duplicate keys, names or digests that are not as they should be.
+    """
+    check_size(payload, where, cap)
+    link = decode_once(payload, Link, where)
+    if not _every_key_was_read(payload, link):
+        refuse_duplicate_keys(payload, where)
+    check_artifacts(link.materials, f"{where}, materials")
+    check_artifacts(link.products, f"{where}, products")
+    return link
+
+
+def encode_link(link: Link) -> bytes:
+    """The payload of a link: JSON with the names of artifacts in order, so that equal links are equal bytes."""
+    return msgspec.json.encode(link, order="sorted")
+
+
+def _every_key_was_read(payload: bytes, link: Link) -> bool:
+    """Whether the payload has exactly as many keys as were decoded: then none of them was there twice.
+
+    A `":` inside a string only makes the first number larger, and the caller then looks at every object.
+    """
+    artifacts = [*link.materials.values(), *link.products.values()]
+    digests = sum((each.sha256 is not msgspec.UNSET) + (each.sha512 is not msgspec.UNSET) for each in artifacts)
+    free = _keys(link.byproducts) + _keys(link.environment)
+    read = len(Link.__struct_fields__) + 1 + len(artifacts) + digests + free
+    return msgspec.json.format(payload, indent=-1).count(b'":') == read
+
+
+def _keys(value: Plain) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(_keys(each) for each in value.values())
+    if isinstance(value, list):
+        return sum(_keys(each) for each in value)
+    return 0
+
+
+def step_name_fault(name: str) -> str | None:
+    """What is wrong with a step's name, in words, or None: it is used in file names, so it is a plain word.
+
+    Source: in_toto.models.link puts the name into a path as it is (facts of this project: lint L24).
+    """
+    if not name or len(name) > 128:
+        return "a name of 1 to 128 characters is needed"
+    if name.startswith((".", "-")) or not all(c.isascii() and (c.isalnum() or c in "._-+ ") for c in name):
+        return "only letters, digits, spaces and . _ - + are allowed, and no . or - in front"
+    if name != name.strip():
+        return "spaces around the name are not allowed"
+    return None
+
+
+def check_step_name(name: str, where: str) -> None:
+    """Raises: Malformed when `name` cannot be a step's name."""
+    if fault := step_name_fault(name):
+        raise Malformed(where, "a step name", f"{name!r}: {fault}")

@@ -1,0 +1,1 @@
+"""The runner: event, environment of a link, outputs."""

@@ -1,0 +1,1 @@
+"""KEY and PUB words to signers and keys; PEM files; sealing."""

@@ -1,0 +1,1 @@
+"""One CI step, recorded as a link."""

@@ -1,0 +1,1 @@
+"""A verdict shown to a person or a machine."""

@@ -1,0 +1,1 @@
+"""Where images and evidence lie: registries, image directories, link directories."""

@@ -1,0 +1,1 @@
+"""Pure: was this signed by that key?"""

@@ -1,0 +1,1 @@
+"""An image or a directory of links, held against a layout."""
