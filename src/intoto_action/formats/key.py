@@ -1,7 +1,7 @@
 """Public keys: what a layout, a PEM file and a signature call a key.
 
-Source: securesystemslib 1.6 (key types, schemes and keyids; `keyval.public` is raw hex for Ed25519 and PEM
-without its last newline for the others), in-toto-golang 0.11 for the second keyid.
+Source: securesystemslib 1.6 (key types, schemes and keyids; `keyval.public` is raw hex for Ed25519 and PEM with
+its last newline for the others), in-toto-golang 0.11 for the second keyid (it drops that newline).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class PublicKey(msgspec.Struct, frozen=True):
     @property
     def python_keyid(self) -> str:
         """The keyid that securesystemslib computes."""
-        return keyid_of({"keytype": self.keytype, "keyval": {"public": self.public}, "scheme": self.scheme})
+        return keyid_of({"keytype": self.keytype, "keyval": {"public": self._public}, "scheme": self.scheme})
 
     @property
     def go_keyid(self) -> str:
@@ -79,10 +79,14 @@ class PublicKey(msgspec.Struct, frozen=True):
             {
                 "keyid_hash_algorithms": ["sha256", "sha512"],
                 "keytype": self.keytype,
-                "keyval": {"public": self.public},
+                "keyval": {"public": self._public.rstrip("\n")},
                 "scheme": self.scheme,
             }
         )
+
+    @property
+    def _public(self) -> str:
+        return self.public if self.keytype == "ed25519" else self.public.strip() + "\n"
 
     @property
     def entry(self) -> KeyEntry:
@@ -137,11 +141,11 @@ def public_key_from_crypto(key: object, where: str) -> PublicKey:
         public = key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
     elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
         keytype, scheme = "ecdsa", _CURVES[key.curve.name]
-        public = _pem(key).rstrip("\n")
+        public = _pem(key)
     elif isinstance(key, rsa.RSAPublicKey):
         _check_rsa(key, where)
         keytype, scheme = "rsa", "rsassa-pss-sha256"
-        public = _pem(key).rstrip("\n")
+        public = _pem(key)
     else:
         found = f"ECDSA on {key.curve.name}" if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
         raise Malformed(where, "Ed25519, ECDSA on P-256 or P-384, or RSA", found)
