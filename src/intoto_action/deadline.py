@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from intoto_action.reason import Reason, Unavailable
+
+class Overdue(TimeoutError):
+    """The deadline of the whole call is over. Rooms that do I/O translate it into Unavailable where it happens."""
 
 
 class Deadline:
@@ -26,13 +28,12 @@ class Deadline:
     def require(self, what: str, *, at_most: float | None = None) -> float:
         """Seconds that the next piece of work may take, capped by `at_most`.
 
-        Raises: Unavailable(REGISTRY_ERROR) when none are left; `what` names the work.
+        Raises: Overdue when none are left; `what` names the work.
         """
         left = self.left()
         if left <= 0:
-            raise Unavailable(
+            raise Overdue(
                 f"{what} was not finished within {self._seconds:g} seconds; look at the service it talks to, "
-                "or allow more time",
-                Reason.REGISTRY_ERROR,
+                "or allow more time"
             )
         return left if at_most is None else min(left, at_most)

@@ -107,7 +107,9 @@ def parse_envelope(raw: bytes, where: str, *, cap: int = DOCUMENT_CAP) -> Envelo
     probe = decode_once(raw, _Probe, where)
     kinds = [probe.payload_type, probe.signed, probe.media_type]
     if sum(each is not None for each in kinds) != 1:
-        raise Malformed(where, "a DSSE envelope, a Metablock or a Sigstore bundle", "a document that is none of them")
+        raise Malformed(
+            where, "a DSSE envelope, a Metablock or a Sigstore bundle", "a document that is none of them"
+        )
     if probe.payload_type is not None:
         return _from_dsse(raw, raw, where, Wrapper.DSSE)
     if probe.signed is not None:
@@ -125,7 +127,9 @@ def encode_key_bundle(payload_type: str, payload: bytes, signature: bytes, spki:
     fields = _dsse_fields(payload_type, payload, (Signature("", signature),))
     hint = base64.b64encode(bytes.fromhex(spki)).decode()
     material = {"publicKey": {"hint": hint}}
-    return msgspec.json.encode({"mediaType": BUNDLE, "verificationMaterial": material, "dsseEnvelope": fields})
+    return msgspec.json.encode(
+        {"mediaType": BUNDLE, "verificationMaterial": material, "dsseEnvelope": fields}
+    )
 
 
 def _dsse_fields(payload_type: str, payload: bytes, signatures: tuple[Signature, ...]) -> dict[str, object]:
@@ -148,7 +152,13 @@ def _from_dsse(raw: bytes, document: bytes, where: str, wrapper: Wrapper) -> Env
     found = ((each.keyid, _base64(each.sig, f"{where}, signature")) for each in dsse.signatures)
     signatures = _signatures(list(found), where)
     return Envelope(
-        wrapper, dsse.payload_type, payload, pae(dsse.payload_type, payload), signatures, _sha256(payload), raw
+        wrapper,
+        dsse.payload_type,
+        payload,
+        pae(dsse.payload_type, payload),
+        signatures,
+        _sha256(payload),
+        raw,
     )
 
 
@@ -162,7 +172,9 @@ def _from_metablock(raw: bytes, where: str) -> Envelope:
     try:
         canonical = encode_canonical(json.loads(payload))
     except (FormatError, RecursionError) as error:
-        raise Malformed(where, "a document that canonical JSON can hold", "one with fractions or too deep") from error
+        raise Malformed(
+            where, "a document that canonical JSON can hold", "one with fractions or too deep"
+        ) from error
     if not isinstance(canonical, str):
         raise Malformed(where, "a document that canonical JSON can hold", "none")
     found = [(each.keyid, _hex(each.sig, where)) for each in metablock.signatures]

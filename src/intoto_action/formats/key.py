@@ -91,7 +91,9 @@ class PublicKey(msgspec.Struct, frozen=True):
     @property
     def entry(self) -> KeyEntry:
         """The key as it goes into a layout."""
-        return KeyEntry(keyid=self.keyid, keytype=self.keytype, scheme=self.scheme, keyval=KeyValue(self.public))
+        return KeyEntry(
+            keyid=self.keyid, keytype=self.keytype, scheme=self.scheme, keyval=KeyValue(self.public)
+        )
 
     @property
     def pem(self) -> str:
@@ -123,7 +125,9 @@ def public_key_from_pem(text: str, where: str) -> PublicKey:
     Raises: Malformed for a private key, a certificate, an unsupported algorithm, or no PEM at all.
     """
     if "PRIVATE KEY-----" in text:
-        raise Malformed(where, "a public key (PEM, BEGIN PUBLIC KEY)", "a private key: give the .pub file beside it")
+        raise Malformed(
+            where, "a public key (PEM, BEGIN PUBLIC KEY)", "a private key: give the .pub file beside it"
+        )
     try:
         key = load_pem_public_key(text.strip().encode() + b"\n")
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -147,7 +151,9 @@ def public_key_from_crypto(key: object, where: str) -> PublicKey:
         keytype, scheme = "rsa", "rsassa-pss-sha256"
         public = _pem(key)
     else:
-        found = f"ECDSA on {key.curve.name}" if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
+        found = (
+            f"ECDSA on {key.curve.name}" if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
+        )
         raise Malformed(where, "Ed25519, ECDSA on P-256 or P-384, or RSA", found)
     keyid = keyid_of({"keytype": keytype, "keyval": {"public": public}, "scheme": scheme})
     return PublicKey(keyid, keytype, scheme, public, spki_digest(key))

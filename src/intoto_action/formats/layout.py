@@ -31,7 +31,9 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="_
     threshold: int
 
 
-class Inspection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="_type", tag="inspection"):
+class Inspection(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="_type", tag="inspection"
+):
     """One inspection: a command that a stock verifier runs, and that only our built-in ones stand for here."""
 
     name: str
@@ -67,11 +69,17 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
         missing = [keyid for keyid in step.pubkeys if keyid not in self.keys]
         if missing:
             raise Malformed(where, "pubkeys that are in the layout's keys", missing[0][:64])
-        return [public_key_from_entry(keyid, self.keys[keyid], f"{where}, key {keyid[:8]}") for keyid in step.pubkeys]
+        return [
+            public_key_from_entry(keyid, self.keys[keyid], f"{where}, key {keyid[:8]}")
+            for keyid in step.pubkeys
+        ]
 
     def all_functionaries(self) -> list[Key]:
         """Every key in the layout. Raises: Malformed."""
-        return [public_key_from_entry(keyid, entry, f"layout, key {keyid[:8]}") for keyid, entry in self.keys.items()]
+        return [
+            public_key_from_entry(keyid, entry, f"layout, key {keyid[:8]}")
+            for keyid, entry in self.keys.items()
+        ]
 
 
 def parse_layout(payload: bytes, where: str) -> Layout:
@@ -88,7 +96,9 @@ def parse_layout(payload: bytes, where: str) -> Layout:
         check_step_name(step.name, where)
         if not 1 <= step.threshold <= max(1, len(step.pubkeys)):
             found = f"{step.threshold} with {len(step.pubkeys)} functionaries"
-            raise Malformed(f"{where}, step {step.name!r}", "a threshold from 1 to the number of functionaries", found)
+            raise Malformed(
+                f"{where}, step {step.name!r}", "a threshold from 1 to the number of functionaries", found
+            )
     return layout
 
 

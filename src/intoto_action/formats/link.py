@@ -62,7 +62,9 @@ def _every_key_was_read(payload: bytes, link: Link) -> bool:
     A `":` inside a string only makes the first number larger, and the caller then looks at every object.
     """
     artifacts = [*link.materials.values(), *link.products.values()]
-    digests = sum((each.sha256 is not msgspec.UNSET) + (each.sha512 is not msgspec.UNSET) for each in artifacts)
+    digests = sum(
+        (each.sha256 is not msgspec.UNSET) + (each.sha512 is not msgspec.UNSET) for each in artifacts
+    )
     free = _keys(link.byproducts) + _keys(link.environment)
     read = len(Link.__struct_fields__) + 1 + len(artifacts) + digests + free
     return msgspec.json.format(payload, indent=-1).count(b'":') == read

@@ -94,11 +94,17 @@ def parse_manifest(raw: bytes, where: str) -> Manifest | Index:
     refuse_duplicate_keys(raw, where)
     probe = decode_once(raw, _Probe, where)
     if (probe.manifests is None) == (probe.layers is None):
-        raise Malformed(where, "an OCI or Docker manifest or index", "a document with both or neither of layers, manifests")
+        raise Malformed(
+            where,
+            "an OCI or Docker manifest or index",
+            "a document with both or neither of layers, manifests",
+        )
     is_index = probe.manifests is not None
     if probe.media_type and probe.media_type not in (INDEXES if is_index else MANIFESTS):
         raise Malformed(where, "a media type of an image manifest or index", repr(probe.media_type[:120]))
-    parsed: Manifest | Index = decode_once(raw, Index, where) if is_index else decode_once(raw, Manifest, where)
+    parsed: Manifest | Index = (
+        decode_once(raw, Index, where) if is_index else decode_once(raw, Manifest, where)
+    )
     _check(parsed, where)
     return parsed
 

@@ -19,7 +19,9 @@ _HOST = re.compile(
     r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
     r"|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?\Z"
 )
-_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*\Z")
+_REPOSITORY = re.compile(
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*\Z"
+)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z|sha512:[0-9a-f]{128}\Z")
 _LONGEST = 4096
@@ -97,7 +99,9 @@ def parse_registry_reference(text: str) -> Reference:
     Raises: Malformed.
     """
     if not text or len(text) > _LONGEST:
-        raise Malformed("image reference", "a name such as ghcr.io/octo/app:1.2", "nothing" if not text else "too much")
+        raise Malformed(
+            "image reference", "a name such as ghcr.io/octo/app:1.2", "nothing" if not text else "too much"
+        )
     rest, digest = _split_digest(text)
     head, slash, tail = rest.partition("/")
     if slash and ("." in head or ":" in head or head == "localhost" or head != head.lower()):
@@ -167,7 +171,9 @@ def _parse_directory(text: str) -> DirectoryReference:
     return _directory(text, rest)
 
 
-def _directory(text: str, directory: str, *, tag: str | None = None, digest: str | None = None) -> DirectoryReference:
+def _directory(
+    text: str, directory: str, *, tag: str | None = None, digest: str | None = None
+) -> DirectoryReference:
     if not directory or "\x00" in directory:
         raise _malformed(text, "a directory after oci-layout:", directory)
     return DirectoryReference(directory, tag, digest)
