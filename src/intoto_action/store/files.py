@@ -1,0 +1,141 @@
+"""Files that appear whole or not at all, and files that are read within bounds."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from intoto_action.reason import Misused
+
+_TEMPORARY_PREFIX = ".intoto-action-"
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+class Exists(Misused):
+    """There is a file of that name already, and nothing was said about replacing it."""
+
+
+def write_whole(path: Path, content: bytes, *, mode: int = 0o644, overwrite: bool) -> None:
+    """Write a file so that a reader, a crash or a full disk never leaves half of it under its name.
+
+    The content goes to a temporary file of the same directory, and on to the disk, before it gets the name.
+    With `overwrite` False the name is given by link(2), which fails when it is taken, so no race can overwrite.
+    `mode` is narrowed by the umask. A symlink at `path` is replaced or refused, never followed.
+
+    Raises: Exists when the name is taken and `overwrite` is False; Misused when the file cannot be written.
+    """
+    temporary = path.parent / f"{_TEMPORARY_PREFIX}{secrets.token_hex(8)}.tmp"
+    try:
+        _write_new(temporary, content, mode)
+        try:
+            if overwrite:
+                temporary.replace(path)
+            else:
+                _name_once(temporary, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+        sync_directory(path.parent)
+    except FileExistsError as error:
+        raise Exists(
+            f"{path} exists already and is not overwritten; remove it, choose another name, or say --force"
+        ) from error
+    except OSError as error:
+        raise Misused(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def read_capped(path: Path, cap: int, what: str) -> bytes:
+    """The content of a regular file of at most `cap` bytes; `what` names it in the error (`the layout`).
+
+    A named pipe or a device is refused instead of waited for.
+
+    Raises: Misused.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        raise Misused(f"{what}: {path} cannot be read: {_why(error)}") from error
+    return read_open(descriptor, path, cap, what)
+
+
+def read_open(descriptor: int, path: Path, cap: int, what: str) -> bytes:
+    """Like `read_capped`, for a file that is open already and is closed here.
+
+    Raises: Misused.
+    """
+    try:
+        with os.fdopen(descriptor, "rb", buffering=0, closefd=True) as stream:
+            return _read_regular(stream.fileno(), path, cap, what)
+    except OSError as error:
+        raise Misused(f"{what}: {path} cannot be read: {_why(error)}") from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Put the names of a directory on the disk, where the file system can do that."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, mode)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as stream:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[stream.write(rest) or 0 :]
+            os.fsync(stream.fileno())
+    except OSError:
+        path.unlink()
+        raise
+
+
+def _name_once(temporary: Path, path: Path) -> None:
+    """Give the file its name unless somebody has it."""
+    try:
+        os.link(temporary, path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        _reserve(path)
+        temporary.replace(path)
+
+
+def _reserve(path: Path) -> None:
+    """Take a name on a file system without hard links (FAT, some network ones): who creates it has it."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _read_regular(descriptor: int, path: Path, cap: int, what: str) -> bytes:
+    status = os.fstat(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        raise Misused(f"{what}: {path} is a directory, and a file is needed")
+    if not stat.S_ISREG(status.st_mode):
+        raise Misused(f"{what}: {path} is not a regular file")
+    if status.st_size > cap:
+        raise Misused(f"{what}: {path} has {status.st_size} bytes, and at most {cap} are read")
+    chunks, total = [], 0
+    while chunk := os.read(descriptor, 1 << 20):
+        chunks.append(chunk)
+        total += len(chunk)
+        if total > cap:
+            raise Misused(f"{what}: {path} has more than {cap} bytes, and at most {cap} are read")
+    return b"".join(chunks)
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)

@@ -1,0 +1,93 @@
+"""A directory of links: what is read from it, and how a link gets into it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from intoto_action.formats.evidence import MOST_LINKS
+from intoto_action.formats.link import check_step_name, link_file_name
+from intoto_action.formats.strict_json import DOCUMENT_CAP
+from intoto_action.reason import Misused
+from intoto_action.store.files import Exists, read_capped, read_open, write_whole
+
+__all__ = ["link_file_name", "read_links", "unsigned_file_name", "write_link"]
+
+_SUFFIX = ".link"
+_UNSIGNED_SUFFIX = ".link-unsigned"
+
+
+def unsigned_file_name(step: str) -> str:
+    """The file name of a link that has yet to be signed; `read_links` does not take it.
+
+    Raises: Malformed when the step's name cannot be part of a file name.
+    """
+    check_step_name(step, "step name")
+    return f"{step}{_UNSIGNED_SUFFIX}"
+
+
+def read_links(directory: Path) -> dict[str, bytes]:
+    """All links of a directory by file name, sorted; other files and subdirectories are left alone.
+
+    A symlink that is called like a link is refused, not followed and not passed over: a directory that came
+    from elsewhere could make `attach` publish a file of this machine, and a link that silently did not count
+    would be looked for at the wrong place.
+
+    Raises: Misused when the directory is missing, holds too many links, or one that cannot be read.
+    """
+    names = _link_names(directory)
+    return {name: _read_link(directory / name) for name in names}
+
+
+def write_link(directory: Path, file_name: str, document: bytes, *, force: bool) -> Path:
+    """Write a link; the directory is created. A file that is there already stays, unless `force`.
+
+    The same bytes again are no conflict.
+
+    Raises: Misused when another link has that name, or the file cannot be written.
+    """
+    if not file_name or "/" in file_name or "\x00" in file_name or file_name in {".", ".."}:
+        raise Misused(f"{file_name!r} is no file name for a link")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misused(f"the link directory {directory} cannot be made: {error.strerror or error}") from error
+    path = directory / file_name
+    try:
+        write_whole(path, document, overwrite=force)
+    except Exists as error:
+        if _read_link(path) != document:
+            raise Misused(
+                f"{path} exists already and holds another link; when two runs record the same step, give "
+                "them step names or link directories of their own, or replace the file with --force"
+            ) from error
+    return path
+
+
+def _link_names(directory: Path) -> list[str]:
+    names = []
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name.endswith(_SUFFIX):
+                    names.append(entry.name)
+                if len(names) > MOST_LINKS:
+                    raise Misused(f"the link directory {directory} holds more than {MOST_LINKS} links")
+    except FileNotFoundError as error:
+        raise Misused(
+            f"the link directory {directory} does not exist; is it the --link-dir that the steps recorded to?"
+        ) from error
+    except OSError as error:
+        raise Misused(f"the link directory {directory} cannot be read: {error.strerror or error}") from error
+    return sorted(names)
+
+
+def _read_link(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise Misused(f"link: {path} is a symlink, and links are read from regular files only") from error
+        return read_capped(path, DOCUMENT_CAP, "link")
+    return read_open(descriptor, path, DOCUMENT_CAP, "link")
