@@ -13,6 +13,7 @@ import json
 from enum import Enum
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from intoto_action.formats.oci import BUNDLE, BUNDLE_PREFIX
 from intoto_action.formats.strict_json import DOCUMENT_CAP, check_size, decode_once, refuse_duplicate_keys
@@ -76,19 +77,19 @@ class _Metablock(msgspec.Struct):
 
 
 class _Material(msgspec.Struct, rename="camel"):
-    public_key: msgspec.Raw | None = None
+    public_key: msgspec.Raw | UnsetType = UNSET
 
 
 class _Bundle(msgspec.Struct, rename="camel"):
     media_type: str
     verification_material: _Material
-    dsse_envelope: msgspec.Raw | None = None
+    dsse_envelope: msgspec.Raw | UnsetType = UNSET
 
 
 class _Probe(msgspec.Struct, rename="camel"):
-    payload_type: msgspec.Raw | None = None
-    signed: msgspec.Raw | None = None
-    media_type: msgspec.Raw | None = None
+    payload_type: msgspec.Raw | UnsetType = UNSET
+    signed: msgspec.Raw | UnsetType = UNSET
+    media_type: msgspec.Raw | UnsetType = UNSET
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
@@ -106,13 +107,13 @@ def parse_envelope(raw: bytes, where: str, *, cap: int = DOCUMENT_CAP) -> Envelo
     refuse_duplicate_keys(raw, where)
     probe = decode_once(raw, _Probe, where)
     kinds = [probe.payload_type, probe.signed, probe.media_type]
-    if sum(each is not None for each in kinds) != 1:
+    if sum(each is not UNSET for each in kinds) != 1:
         raise Malformed(
             where, "a DSSE envelope, a Metablock or a Sigstore bundle", "a document that is none of them"
         )
-    if probe.payload_type is not None:
+    if probe.payload_type is not UNSET:
         return _from_dsse(raw, raw, where, Wrapper.DSSE)
-    if probe.signed is not None:
+    if probe.signed is not UNSET:
         return _from_metablock(raw, where)
     return _from_bundle(raw, where)
 
@@ -191,7 +192,7 @@ def _from_bundle(raw: bytes, where: str) -> Envelope:
     bundle = decode_once(raw, _Bundle, where)
     if not bundle.media_type.startswith(BUNDLE_PREFIX):
         raise Malformed(where, f"media type {BUNDLE}", repr(bundle.media_type[:120]))
-    if bundle.dsse_envelope is None:
+    if bundle.dsse_envelope is UNSET:
         raise Malformed(where, "a Sigstore bundle with a DSSE envelope", "one without (a bare signature?)")
     envelope = _from_dsse(raw, bytes(bundle.dsse_envelope), where, Wrapper.BUNDLE)
     if len(envelope.signatures) != 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from intoto_action.formats.reference import Platform, parse_digest
 from intoto_action.formats.strict_json import MIB, check_size, decode_once, refuse_duplicate_keys
@@ -73,8 +74,8 @@ class Index(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 class _Probe(msgspec.Struct, rename="camel"):
     media_type: str = ""
-    manifests: msgspec.Raw | None = None
-    layers: msgspec.Raw | None = None
+    manifests: msgspec.Raw | UnsetType = UNSET
+    layers: msgspec.Raw | UnsetType = UNSET
 
 
 def digest_of(raw: bytes) -> str:
@@ -93,13 +94,13 @@ def parse_manifest(raw: bytes, where: str) -> Manifest | Index:
     check_size(raw, where, MANIFEST_CAP)
     refuse_duplicate_keys(raw, where)
     probe = decode_once(raw, _Probe, where)
-    if (probe.manifests is None) == (probe.layers is None):
+    if (probe.manifests is UNSET) == (probe.layers is UNSET):
         raise Malformed(
             where,
             "an OCI or Docker manifest or index",
             "a document with both or neither of layers, manifests",
         )
-    is_index = probe.manifests is not None
+    is_index = probe.manifests is not UNSET
     if probe.media_type and probe.media_type not in (INDEXES if is_index else MANIFESTS):
         raise Malformed(where, "a media type of an image manifest or index", repr(probe.media_type[:120]))
     parsed: Manifest | Index = (
