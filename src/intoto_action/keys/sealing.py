@@ -1,0 +1,60 @@
+"""Payloads to signed documents: DSSE envelopes and Sigstore bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from intoto_action.formats.envelope import (
+    MOST_SIGNATURES,
+    Envelope,
+    Signature,
+    Wrapper,
+    encode_dsse,
+    encode_key_bundle,
+    pae,
+)
+from intoto_action.keys.interface import Signer
+from intoto_action.reason import Misused
+
+
+def seal(payload_type: str, payload: bytes, signer: Signer, *, keyids: Sequence[str] = ()) -> bytes:
+    """A DSSE envelope of `payload` with one signature, written once under each of `keyids`.
+
+    Without `keyids` it is written under the keyid of securesystemslib. in-toto-golang computes another keyid
+    for the same PEM and looks signatures up by it, so a layout carries its signature under both.
+    """
+    signature = signer.sign(pae(payload_type, payload))
+    return encode_dsse(payload_type, payload, _under(keyids or (signer.key.keyid,), signature))
+
+
+def append_signature(envelope: Envelope, signer: Signer, keyids: Sequence[str] = ()) -> bytes:
+    """The document of `envelope` with one more signature; an earlier one under the same keyids is replaced.
+
+    Raises: Misused when the envelope is no DSSE envelope, or is full.
+    """
+    if envelope.wrapper is not Wrapper.DSSE:
+        raise Misused(
+            f"expected a DSSE envelope to append a signature to, found a {envelope.wrapper.value}: "
+            "sign the layout anew"
+        )
+    wanted = tuple(keyids) or (signer.key.keyid,)
+    others = tuple(each for each in envelope.signatures if each.keyid not in wanted)
+    signatures = others + _under(wanted, signer.sign(envelope.signed))
+    if len(signatures) > MOST_SIGNATURES:
+        raise Misused(
+            f"expected at most {MOST_SIGNATURES} signatures, found {len(signatures)}: sign the layout anew"
+        )
+    return encode_dsse(envelope.payload_type, envelope.payload, signatures)
+
+
+def seal_bundle(payload_type: str, payload: bytes, signer: Signer) -> bytes:
+    """A Sigstore bundle 0.3 with one DSSE signature by a key, which is named by the digest of its SPKI.
+
+    Source: sigstore/protobuf-specs, PublicKeyIdentifier.hint; what cosign writes and reads there.
+    """
+    signature = signer.sign_for_bundle(pae(payload_type, payload))
+    return encode_key_bundle(payload_type, payload, signature, signer.key.spki)
+
+
+def _under(keyids: Sequence[str], signature: bytes) -> tuple[Signature, ...]:
+    return tuple(Signature(keyid, signature) for keyid in dict.fromkeys(keyids))

@@ -1,0 +1,195 @@
+"""The words KEY and PUB of the command line: to a signer, to a public key."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from intoto_action.formats.key import Key
+from intoto_action.keys.interface import Signer
+from intoto_action.keys.memory import clear_dumpable
+from intoto_action.keys.pem import (
+    TEXT_CAP,
+    holds_pem,
+    is_encrypted,
+    public_key_from_text,
+    signer_from_pem,
+    unwrap,
+)
+from intoto_action.reason import Misused
+
+VARIABLE_SCHEME = "env:"
+KEYLESS = "keyless:"
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,15}):")
+_IDENTITY = re.compile(r"(identity|issuer)=")
+_KEYS_ONLY = (
+    "this version signs with keys: give a PEM file or env:NAME; `intoto-action keygen PATH` makes one"
+)
+_EMPTY = (
+    "{where} is {state}. In CI this is mostly a secret that is not there: pull requests from forks get none, "
+    "and the name of the secret must be right; set it, or run this step where the secret is given"
+)
+
+Tell = Callable[[str], None]
+"""Takes a note for the person who runs the command: a fact that changes nothing."""
+
+
+def open_signer(
+    word: str,
+    *,
+    environ: Mapping[str, str],
+    password_env: str | None = None,
+    prompt: Callable[[str], str] | None = None,
+    tell: Tell | None = None,
+) -> Signer:
+    """The signer that KEY names: a path to a PEM file, or `env:NAME` with PEM text in that variable.
+
+    The password of an encrypted key comes from the variable `password_env`, else from `prompt` (which gets
+    the question), else there is none. `tell` gets notes. This process is made undumpable before the key is
+    read.
+
+    Raises: Misused for anything that is no private key which can be opened; the text never quotes the key.
+    """
+    note = tell or _keep_quiet
+    if not clear_dumpable():
+        note(
+            "this system cannot hide the memory of this process, which holds the key, from others of the user"
+        )
+    where, text = _private_text(word, environ, note)
+    password = _password(where, text, environ, password_env, prompt, note)
+    return signer_from_pem(text, where, password)
+
+
+def open_public_key(word: str, *, environ: Mapping[str, str]) -> Key:
+    """The public key that PUB names: a path to a PEM file, PEM text itself, or `env:NAME` with PEM text.
+
+    Raises: Misused when there is nothing to read; Malformed for what is no public key.
+    """
+    if holds_pem(word):
+        return public_key_from_text(unwrap(word), "the public key on the command line")
+    if _IDENTITY.match(word):
+        raise Misused(
+            "expected a public key (a PEM file, PEM text or env:NAME), found an identity: this version "
+            "checks signatures by keys only"
+        )
+    if word.startswith(VARIABLE_SCHEME):
+        where, text = _from_variable(word, environ, "public key")
+    else:
+        where, text = _from_file(word, "public key", _keep_quiet)
+    return public_key_from_text(unwrap(text), where)
+
+
+def _private_text(word: str, environ: Mapping[str, str], note: Tell) -> tuple[str, str]:
+    """Where the key comes from, in words, and its unwrapped text."""
+    if holds_pem(word):
+        raise Misused(
+            "the key itself stands on the command line, where every process can read it: put it into an "
+            "environment variable and give env:NAME, and replace this key, because it is no secret any more"
+        )
+    if word.startswith(KEYLESS):
+        raise Misused(f"expected a key, found {KEYLESS} {_KEYS_ONLY}")
+    if word.startswith(VARIABLE_SCHEME):
+        where, text = _from_variable(word, environ, "private key")
+        return where, unwrap(text)
+    scheme = _SCHEME.match(word)
+    if scheme and not Path(word).exists():
+        raise Misused(f"expected a key, found a {scheme.group(1)}: URI; {_KEYS_ONLY}")
+    where, text = _from_file(word, "private key", note)
+    return where, unwrap(text)
+
+
+def _from_variable(word: str, environ: Mapping[str, str], what: str) -> tuple[str, str]:
+    name = word.removeprefix(VARIABLE_SCHEME)
+    if not _VARIABLE.match(name):
+        raise Misused(
+            f"expected the name of an environment variable after {VARIABLE_SCHEME}, found something else "
+            f"(not shown: it may be a key); give env:NAME, and put the {what} into NAME"
+        )
+    where = f"the {what} in the environment variable {name}"
+    text = environ.get(name)
+    if text is None or not text.strip():
+        raise Misused(
+            _EMPTY.format(
+                where=where, state="not there: the variable is not set" if text is None else "empty"
+            )
+        )
+    if len(text) > TEXT_CAP:
+        raise Misused(f"{where}: expected at most {TEXT_CAP} characters, found {len(text)}")
+    return where, text
+
+
+def _from_file(word: str, what: str, note: Tell) -> tuple[str, str]:
+    where = f"the {what} {_shown(word)}"
+    try:
+        with Path(word).open("rb") as file:
+            state = os.fstat(file.fileno())
+            raw = file.read(TEXT_CAP + 1)
+    except ValueError as error:  # a NUL in the name
+        raise Misused(f"{where} is no path of a file") from error
+    except OSError as error:
+        raise Misused(
+            f"{where} cannot be read: {error.strerror}; give the path of a PEM file, or env:NAME"
+        ) from error
+    if len(raw) > TEXT_CAP:
+        raise Misused(f"{where}: expected a PEM file of at most {TEXT_CAP} bytes, found more")
+    if not raw.strip():
+        raise Misused(f"{where} is empty: give the path of a PEM file, or env:NAME")
+    if what == "private key" and stat.S_ISREG(state.st_mode) and state.st_mode & 0o077:
+        note(f"{where} can be read by others (mode {state.st_mode & 0o777:04o}): `chmod 600` it")
+    try:
+        return where, raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Misused(
+            f"{where}: expected PEM text, found binary data: convert DER with `openssl pkey -inform DER`"
+        ) from error
+
+
+def _shown(word: str) -> str:
+    """A path for an error, unless it could be key material that went astray."""
+    if (len(word) > 255 and "/" not in word) or "\n" in word or len(word) > 1024:
+        return "(its name is not shown: it may be a key)"
+    return repr(word)
+
+
+def _password(
+    where: str,
+    text: str,
+    environ: Mapping[str, str],
+    password_env: str | None,
+    prompt: Callable[[str], str] | None,
+    note: Tell,
+) -> bytes | None:
+    given = _password_from(password_env, environ) if password_env else ""
+    if not is_encrypted(text):
+        if given:
+            note(f"{where} is not encrypted: the password in {password_env} was not needed")
+        return None
+    if password_env and not given:
+        raise Misused(
+            _EMPTY.format(
+                where=f"the password in the environment variable {password_env}", state="empty or not set"
+            )
+        )
+    if not given and prompt is None:
+        raise Misused(f"{where} is encrypted: give --password-env VAR with its password in the variable VAR")
+    if not given and prompt is not None:
+        given = prompt(f"Password of {where}")
+    return given.encode()
+
+
+def _password_from(password_env: str, environ: Mapping[str, str]) -> str:
+    if not _VARIABLE.match(password_env):
+        raise Misused(
+            "expected the name of an environment variable after --password-env, found something else (not "
+            "shown: it may be the password); put the password into a variable and give the name of that variable"
+        )
+    return environ.get(password_env, "")
+
+
+def _keep_quiet(_: str) -> None:
+    """Nobody wants notes."""
