@@ -185,8 +185,8 @@ def _password(
 def _password_from(password_env: str, environ: Mapping[str, str]) -> str:
     if not _VARIABLE.match(password_env):
         raise Misused(
-            "expected the name of an environment variable after --password-env, found something else (not "
-            "shown: it may be the password); put the password into a variable and give the name of that variable"
+            "expected the name of an environment variable after --password-env, found something else (it "
+            "is not shown, it may be the password); put it into a variable and give the name of that variable"
         )
     return environ.get(password_env, "")
 

@@ -1,0 +1,170 @@
+"""The command line: one table of verbs, and the one place where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NoReturn
+
+import click
+
+from intoto_action import __version__
+from intoto_action.reason import Denied, ExitCode, Malformed, Misused, Reason, Unavailable
+
+VERBS: Mapping[str, str] = {
+    "keygen": "Make a key pair.",
+    "layout": "Sign, show or check a layout.",
+    "record": "Run a step and record what went in and came out.",
+    "sign": "Sign the link that `record --unsigned` left.",
+    "attach": "Put links and layout on an image.",
+    "verify": "Check an image against a layout, and explain.",
+    "evidence": "Take the evidence of an image apart.",
+    "inspect": "Run a built-in inspection on a directory of links.",
+    "demo": "See the whole chain pass, and six attacks denied.",
+}
+"""Verb to its line in --help; `intoto_action.cli.VERB` holds the command VERB, imported when it is called."""
+
+DEBUG = "INTOTO_ACTION_DEBUG"
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells report it."""
+BROKEN_PIPE = 141
+"""128 and the number of SIGPIPE: whoever read our output went away, so nobody has seen a verdict."""
+
+_NO_COMPLETION = "="
+"""No environment variable can have this name.
+
+click prints a completion script and ends with 0 when a variable in the environment asks for it. An earlier
+step of a job can set variables, and a `verify` that ends with 0 has passed.
+"""
+
+
+class Verbs(click.Group):
+    """Verbs that are imported when they are called, and errors told in one place."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order of the table."""
+        return [verb for verb in VERBS if find_spec(_module(verb))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of that name, imported now; None when there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = getattr(import_module(_module(cmd_name)), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs with their lines, none of them imported for it."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, VERBS[verb]) for verb in self.list_commands(ctx)])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,  # noqa: ANN401 - handed to click as it came
+    ) -> NoReturn:
+        """Run the verb and end the process; what a verb returns, if it is a number, is the exit code."""
+        sys.exit(self._exit_code(args, prog_name or "intoto-action", extra))
+
+    def _exit_code(self, args: Sequence[str] | None, prog_name: str, extra: Mapping[str, Any]) -> int:
+        try:
+            result = super().main(args, prog_name, _NO_COMPLETION, standalone_mode=False, **extra)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            return _leave_the_pipe()
+        except Exception as error:  # noqa: BLE001 - the outermost door: nobody gets a traceback unasked
+            return next(answer(error) for kind, answer in _ANSWERS if isinstance(error, kind))
+        return int(result) if isinstance(result, int) else ExitCode.PASS
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; a broken pipe is told apart before click makes a denial (exit code 1) of it."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise click.exceptions.Exit(_leave_the_pipe()) from error
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="intoto-action", message="%(prog)s %(version)s")
+def main() -> None:
+    """A chain of custody for container images: record steps, attach the evidence, verify it.
+
+    `intoto-action VERB --help` shows an example of each verb.
+    """
+
+
+def _module(verb: str) -> str:
+    return f"intoto_action.cli.{verb}"
+
+
+def _aborted(_: click.Abort) -> int:
+    return _tell("interrupted: nothing more was done", INTERRUPTED)
+
+
+def _misused(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return ExitCode.USAGE
+    usage = f"{error.ctx.get_usage()}\n" if isinstance(error, click.UsageError) and error.ctx else ""
+    return _tell(f"{usage}error: {error.format_message()}", ExitCode.USAGE)
+
+
+def _wrong(error: Misused | Malformed) -> int:
+    return _tell(f"error: {error}", ExitCode.USAGE)
+
+
+def _unavailable(error: Unavailable) -> int:
+    return _tell(f"error: {error.reason.value}: {error}", ExitCode.INFRASTRUCTURE)
+
+
+def _denied(error: Denied) -> int:
+    from intoto_action.render.sentences import finding_lines
+
+    for finding in sorted(error.findings, key=lambda each: each.reason.order):
+        click.echo("\n".join(finding_lines(finding)), err=True)
+    return error.reason.exit_code
+
+
+def _internal(error: Exception) -> int:
+    if os.environ.get(DEBUG):
+        import traceback
+
+        traceback.print_exception(error)
+    return _tell(
+        f"{Reason.INTERNAL_ERROR.value}: {type(error).__name__} where none was expected. This is a fault of "
+        f"intoto-action, not of yours: run it again with {DEBUG}=1 for a traceback, and report that",
+        Reason.INTERNAL_ERROR.exit_code,
+    )
+
+
+def _tell(message: str, code: int) -> int:
+    from intoto_action.render.escape import terminal
+
+    for line in message.split("\n"):
+        click.echo(terminal(line, limit=4000), err=True)
+    return code
+
+
+def _leave_the_pipe() -> int:
+    """Point stdout at nothing, so that the interpreter's last flush fails no more."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+    return BROKEN_PIPE
+
+
+_ANSWERS: tuple[tuple[type[Exception], Callable[[Any], int]], ...] = (
+    (click.Abort, _aborted),
+    (click.ClickException, _misused),
+    (Denied, _denied),
+    (Misused, _wrong),
+    (Malformed, _wrong),
+    (Unavailable, _unavailable),
+    (Exception, _internal),
+)
+"""Exception to what is said and returned; the first that fits."""

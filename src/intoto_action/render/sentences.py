@@ -1,0 +1,103 @@
+"""The prose of the house: findings as sentences for a person, the same for every output.
+
+A line here is plain text that may hold what others wrote: whoever prints it escapes it for where it goes.
+"""
+
+from __future__ import annotations
+
+from intoto_action.reason import Finding, Reason
+
+MOST_ARTIFACTS = 10
+"""Artifacts of one finding that are listed; the rest is counted."""
+
+DOCS = "docs/reason-codes.md"
+
+_ADVICE = {
+    Reason.INVALID_REFERENCE: "Write the image as REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:….",
+    Reason.MUTABLE_REFERENCE: "Name the image by its digest: a tag can point to another image tomorrow.",
+    Reason.NO_ATTESTATION: (
+        "Attach the evidence with `intoto-action attach`, to this digest and in this registry; an "
+        "image that was rebuilt, or copied without its referrers, has none."
+    ),
+    Reason.REGISTRY_ERROR: "Look at the registry and at your access to it, and try again.",
+    Reason.SUBJECT_MISMATCH: "The evidence speaks of another image: it was copied, or the image was rebuilt since.",
+    Reason.LAYOUT_SIGNATURE: (
+        "Check that --layout-key is the key of the layout's owner, and who signed the layout "
+        "(`intoto-action layout show`)."
+    ),
+    Reason.LAYOUT_EXPIRED: "Sign the layout anew with a later `expires`, and attach the evidence again.",
+    Reason.LAYOUT_REVOKED: "The verifier has taken this layout, or a key of it, out of use: use the newest layout.",
+    Reason.LAYOUT_INVALID: "Run `intoto-action layout lint` on the layout, correct it and sign it anew.",
+    Reason.ATTESTATION_SIGNATURE: (
+        "Whoever attached this is no attester, no signer of the layout and no functionary: attach "
+        "with one of their keys, or name the key with --attester."
+    ),
+    Reason.LINK_MISSING: "The step did not run, or its link was not in the --link-dir of `attach`: look at the run.",
+    Reason.LINK_INVALID: "Record the step again; if the link was altered on the way, find out where.",
+    Reason.LINK_SIGNATURE: (
+        "Sign the step with a key that the layout lists for it, or list this key in the layout; if "
+        "it is the right key, the link was altered after it was signed."
+    ),
+    Reason.IDENTITY_MISMATCH: "Run the step in the workflow and on the branch that the layout names.",
+    Reason.THRESHOLD: "More of the step's functionaries must record the step and sign it.",
+    Reason.RULE_VIOLATION: (
+        "Compare what the steps recorded: where a digest is another one for the first time, there "
+        "the artifact was changed; what no step recorded came from outside."
+    ),
+    Reason.SUBJECT_UNBOUND: (
+        "No step from which the layout asks for it recorded this image as its product: record the "
+        "push with --products oci:NAME@DIGEST, and say `subject` in the layout (or --subject-step)."
+    ),
+    Reason.SOURCE_MISMATCH: "Build from the repository, branch and event that the layout's `source` names.",
+    Reason.RUN_MISMATCH: "Record all steps in one run, and attach the links of that run only.",
+    Reason.INSPECTION_FAILED: "Look at what the inspection found: the signed layout asks for it.",
+    Reason.INSPECTION_REFUSED: (
+        "Only built-in inspections run here: take the evidence out with `intoto-action evidence "
+        "extract`, and run stock in-toto-verify on it."
+    ),
+    Reason.PROVENANCE_MISSING: "Attach provenance to the image.",
+    Reason.PROVENANCE_MISMATCH: "Compare the builder and the source of the provenance with what is demanded.",
+    Reason.SIGSTORE_UNAVAILABLE: "Try again; if it lasts, look at the status page of the Sigstore instance.",
+    Reason.OVERLOADED: "Try again in a moment; if it lasts, give the service more room.",
+    Reason.INTERNAL_ERROR: "This is a fault of intoto-action, not of the image: report it.",
+}
+
+
+def advice(finding: Finding) -> str:
+    """What to do or to look at next: the finding's own, or the one of its reason."""
+    return finding.advice or _ADVICE[finding.reason]
+
+
+def anchor(reason: Reason) -> str:
+    """Where the documentation explains the reason."""
+    return f"{DOCS}#{reason.value}"
+
+
+def place(finding: Finding) -> str:
+    """Where it was found: the step, and the document."""
+    step = f'step "{finding.step}"' if finding.step else ""
+    return " · ".join(each for each in (step, finding.where) if each)
+
+
+def facts(finding: Finding) -> list[tuple[str, str]]:
+    """The finding as labels and values, in the order in which a person wants them."""
+    rows = [("expected", finding.expected), ("found", finding.found)]
+    if finding.rule:
+        rows.append(("rule", finding.rule))
+    rows += [("artifact", name) for name in finding.artifacts[:MOST_ARTIFACTS]]
+    if (rest := len(finding.artifacts) - MOST_ARTIFACTS) > 0:
+        rows.append(("artifact", f"and {rest} more"))
+    rows += [(f"{each.step} {each.where}".strip(), each.recorded) for each in finding.sightings]
+    return rows
+
+
+def finding_lines(finding: Finding) -> list[str]:
+    """A denial as lines for a terminal without colour, everything in them escaped."""
+    from intoto_action.render.escape import terminal
+
+    head = " · ".join(each for each in (finding.reason.value, place(finding)) if each)
+    lines = [f"denied: {terminal(head)}"]
+    labelled = [(terminal(label), terminal(value)) for label, value in facts(finding)]
+    width = min(24, max(len(label) for label, _ in labelled))
+    lines += [f"  {label:{width}}  {value}" for label, value in labelled]
+    return [*lines, f"  {terminal(advice(finding), limit=2000)}", f"  docs: {anchor(finding.reason)}"]
