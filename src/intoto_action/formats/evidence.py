@@ -37,13 +37,15 @@ class Evidence(msgspec.Struct, frozen=True):
     """What stands for one image: nothing in it is trusted yet.
 
     `layout` is None when the verifier brings the only one; `links` and `files` are by file name, a hint only.
-    `faults` are link files that could not even be read as envelopes: name to what was wrong.
+    `faults` are link files that could not even be read as envelopes: name to what was wrong; `layout_fault` the
+    same for the layout.
     """
 
     layout: Envelope | None
     links: Mapping[str, Envelope]
     files: Mapping[str, EvidenceFile] = {}
     faults: Mapping[str, Malformed] = {}
+    layout_fault: Malformed | None = None
 
 
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -129,7 +131,8 @@ def parse_statement(payload: bytes, where: str, *, cap: int = EVIDENCE_CAP) -> S
 def parse_evidence(statement: Statement, where: str) -> Evidence:
     """The evidence in a Statement of our predicate type.
 
-    A link that is no envelope is kept as a fault, so that the decision can name it; everything else is refused.
+    A layout or a link that is no envelope is kept as a fault, so that the decision can name it; everything else
+    is refused.
 
     Raises: Malformed.
     """
@@ -143,8 +146,11 @@ def parse_evidence(statement: Statement, where: str) -> Evidence:
             raise Malformed(f"{where}, {name[:200]!r}", "a file name", fault)
     raw_links = {name: bytes(raw) for name, raw in predicate.links.items()}
     links, faults = parse_links(raw_links, where)
-    layout = parse_signed(bytes(predicate.layout), f"{where}, layout")
     files = {name: _file(each, f"{where}, file {name!r}") for name, each in predicate.files.items()}
+    try:
+        layout = parse_signed(bytes(predicate.layout), f"{where}, layout")
+    except Malformed as error:
+        return Evidence(None, links, files, faults, error)
     return Evidence(layout, links, files, faults)
 
 

@@ -63,12 +63,9 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     def functionaries(self, step: Step) -> list[Key]:
         """The keys that may sign links of the step, in the layout's order.
 
-        Raises: Malformed for a keyid that is not in `keys`.
+        Raises: Malformed for a key that cannot be read.
         """
         where = f"layout, step {step.name!r}"
-        missing = [keyid for keyid in step.pubkeys if keyid not in self.keys]
-        if missing:
-            raise Malformed(where, "pubkeys that are in the layout's keys", missing[0][:64])
         return [
             public_key_from_entry(keyid, self.keys[keyid], f"{where}, key {keyid[:8]}")
             for keyid in step.pubkeys
@@ -89,11 +86,15 @@ def parse_layout(payload: bytes, where: str) -> Layout:
     """
     layout = decode(payload, Layout, where, cap=LAYOUT_CAP)
     parse_instant(layout.expires, f"{where}, expires")
-    names = [each.name for each in (*layout.steps, *layout.inspect)]
+    names = [*(step.name for step in layout.steps), *(each.name for each in layout.inspect)]
     if len(names) != len(set(names)):
         raise Malformed(where, "a name of its own for every step and inspection", "one name twice")
     for step in layout.steps:
         check_step_name(step.name, where)
+        if missing := [keyid for keyid in step.pubkeys if keyid not in layout.keys]:
+            raise Malformed(
+                f"{where}, step {step.name!r}", "pubkeys that are in the layout's keys", missing[0][:64]
+            )
         if not 1 <= step.threshold <= max(1, len(step.pubkeys)):
             found = f"{step.threshold} with {len(step.pubkeys)} functionaries"
             raise Malformed(

@@ -5,6 +5,7 @@ Source: in-toto specification 1.0, section 4.3.2 (link); in_toto.models.link for
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -76,6 +77,20 @@ def _keys(value: Plain) -> int:
     if isinstance(value, list):
         return sum(_keys(each) for each in value)
     return 0
+
+
+_FILE_NAME = re.compile(r"(?P<step>.+)\.[0-9a-f]{8}\.link\Z", re.DOTALL)
+
+
+def link_file_name(step: str, keyid: str) -> str:
+    """The file name of a step's link, as every in-toto tool writes it: `<step>.<first 8 of the keyid>.link`."""
+    return f"{step}.{keyid[:8]}.link"
+
+
+def step_of_file_name(file_name: str) -> str | None:
+    """The step that a link's file name claims, or None when it is no link's file name; a hint until verified."""
+    found = _FILE_NAME.match(file_name)
+    return found["step"] if found else None
 
 
 def step_name_fault(name: str) -> str | None:

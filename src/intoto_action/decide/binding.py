@@ -1,0 +1,136 @@
+"""Phases 2 and 8: is this evidence, and this chain, about this image?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from intoto_action.decide.chain import Chain, sightings
+from intoto_action.decide.demands import Demands
+from intoto_action.formats.artifact import Artifacts, oci_names, repository_of
+from intoto_action.formats.evidence import Statement
+from intoto_action.formats.layout import Layout, Step
+from intoto_action.formats.reference import Image
+from intoto_action.reason import Denied, Finding, Reason
+
+
+def statement_is_about(statement: Statement, image: Image) -> None:
+    """Deny a Statement none of whose subjects is this image, by digest; names bind nothing.
+
+    Source: in-toto attestation framework, Statement v1: subjects are matched purely by digest.
+    Raises: Denied with SUBJECT_MISMATCH.
+    """
+    algorithm, _, value = image.digest.partition(":")
+    if any(subject.digest.get(algorithm) == value for subject in statement.subject):
+        return
+    named = [f"{kind}:{digest}" for subject in statement.subject for kind, digest in subject.digest.items()]
+    related = [f"{each.digest} is its child {each.name}" for each in image.platforms if each.digest in named]
+    found = ", ".join(named[:3]) or "a subject without a digest"
+    finding = Finding(
+        reason=Reason.SUBJECT_MISMATCH,
+        where="the attestation's subject",
+        expected=image.digest,
+        found=f"{found} ({related[0]})" if related else found,
+    )
+    raise Denied(finding)
+
+
+def bind(chain: Chain, image: Image, demands: Demands) -> str:
+    """Say how the chain makes this image: which steps list it as a product, by repository and digest.
+
+    Raises: Denied with SUBJECT_UNBOUND.
+    """
+    repositories = _repositories(chain.layout, image, demands)
+    steps = _binding_steps(chain.layout, repositories, demands)
+    findings = [finding for step in steps for finding in _unbound(chain, step, repositories, image)]
+    if findings:
+        raise Denied(*findings)
+    makers = [step.name for step in steps if not _passed_through(chain, step, repositories, image)]
+    if not makers:
+        names = ", ".join(repr(step.name) for step in steps)
+        expected = "a step that makes the image"
+        found = f"{names} only passed it on: it is among the materials too"
+        raise Denied(_finding(chain, image, expected, found, steps[0].name, repositories))
+    return f"{image.digest} is a product of step {', '.join(repr(name) for name in makers)}"
+
+
+def _repositories(layout: Layout, image: Image, demands: Demands) -> frozenset[str]:
+    if image.repository is not None:
+        return frozenset({demands.origin_of(image.repository)})
+    required = frozenset(repository for step in layout.steps for repository in _required(step))
+    if len(required) == 1 or demands.subject_step is not None:
+        return required
+    found = f"{len(required)} ({', '.join(sorted(required))})" if required else "none"
+    finding = Finding(
+        reason=Reason.SUBJECT_UNBOUND,
+        where="the layout",
+        expected="one oci: name that the layout REQUIREs among products, because the image has no repository here",
+        found=found,
+        advice="Verify the image by its name in a registry, or say which step makes it with --subject-step.",
+    )
+    raise Denied(finding)
+
+
+def _binding_steps(layout: Layout, repositories: frozenset[str], demands: Demands) -> list[Step]:
+    steps = [step for step in layout.steps if repositories.intersection(_required(step))]
+    if demands.subject_step is not None and layout.step(demands.subject_step) not in (None, *steps):
+        steps += [step for step in layout.steps if step.name == demands.subject_step]
+    if steps:
+        return steps
+    names = ", ".join(sorted(repositories))
+    required = sorted({repository for step in layout.steps for repository in _required(step)})
+    finding = Finding(
+        reason=Reason.SUBJECT_UNBOUND,
+        where="the layout",
+        expected=f"a step whose expected_products say REQUIRE oci:{names}",
+        found=f"REQUIRE of {', '.join('oci:' + each for each in required)}" if required else "no such rule",
+        advice="Add subject: {step, artifact} to layout.yaml; for a mirror say --same-as MIRROR=ORIGIN; "
+        "for a layout of somebody else say --subject-step STEP.",
+    )
+    raise Denied(finding)
+
+
+def _required(step: Step) -> Iterator[str]:
+    for rule in step.expected_products:
+        if len(rule) == 2 and rule[0].upper() == "REQUIRE" and (repository := repository_of(rule[1])):
+            yield repository
+
+
+def _unbound(chain: Chain, step: Step, repositories: frozenset[str], image: Image) -> Iterator[Finding]:
+    products = _images(chain.link(step.name).products, repositories)
+    if image.digest in products.values():
+        return
+    found = ", ".join(f"{name} with {digest}" for name, digest in products.items()) or "no such product"
+    children = {each.digest: each.name for each in image.platforms}
+    related = [
+        f"; {digest} is this image's child {children[digest]}"
+        for digest in products.values()
+        if digest in children
+    ]
+    expected = f"product {' or '.join('oci:' + each for each in sorted(repositories)) or 'oci:…'} with {image.digest}"
+    yield _finding(chain, image, expected, found + "".join(related), step.name, repositories)
+
+
+def _passed_through(chain: Chain, step: Step, repositories: frozenset[str], image: Image) -> bool:
+    return image.digest in _images(chain.link(step.name).materials, repositories).values()
+
+
+def _images(artifacts: Artifacts, repositories: frozenset[str]) -> dict[str, str]:
+    names = [name for name in oci_names(artifacts) if not repositories or repository_of(name) in repositories]
+    return {name: str(artifacts[name]) for name in names}
+
+
+def _finding(
+    chain: Chain, image: Image, expected: str, found: str, step: str, repositories: frozenset[str]
+) -> Finding:
+    artifacts = tuple(f"oci:{each}" for each in sorted(repositories))
+    links = {name: verified[0].link for name, verified in chain.links.items()}
+    return Finding(
+        reason=Reason.SUBJECT_UNBOUND,
+        step=step,
+        where=f"the products of step {step!r}",
+        expected=expected,
+        found=found,
+        artifacts=artifacts,
+        sightings=sightings(chain.layout, links, artifacts[0]) if artifacts else (),
+        advice="" if image.repository else "An image without a repository is bound by digest alone.",
+    )

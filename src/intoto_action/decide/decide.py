@@ -1,0 +1,221 @@
+"""The decision, in the order of its phases: what the demands say of the evidence for one image.
+
+Pure: bytes that were read and the time come in, a verdict goes out. The first phase that denies ends it; what had
+been learnt until then stays in the verdict.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from intoto_action.decide.binding import bind, statement_is_about
+from intoto_action.decide.chain import Chain, follow
+from intoto_action.decide.demands import Demands
+from intoto_action.decide.inspections.built_in import other_inspections
+from intoto_action.decide.layout import TrustedLayout, accept_layout
+from intoto_action.decide.links import accept_links
+from intoto_action.decide.origin import check_origin
+from intoto_action.formats.envelope import Envelope
+from intoto_action.formats.evidence import Evidence, Statement, parse_evidence, parse_statement
+from intoto_action.formats.key import Key
+from intoto_action.formats.layout import Layout, parse_layout
+from intoto_action.formats.reference import Image
+from intoto_action.formats.verdict import DENY, PASS, LayoutReport, Signer, StepReport, Verdict
+from intoto_action.reason import Denied, Finding, Malformed, Reason
+from intoto_action.trust.signature import keys_that_signed
+
+SUBJECT_NOT_CHECKED = "not checked: no image was given"
+
+
+class Attestation(msgspec.Struct, frozen=True):
+    """An outer envelope with a Statement in it, and where it was found (a referrer's digest, a file)."""
+
+    envelope: Envelope
+    where: str
+
+
+class Learnt(msgspec.Struct):
+    """What is known so far; the verdict is made of it, however far the phases got."""
+
+    image: Image | None
+    layout: TrustedLayout | None = None
+    layout_source: str = ""
+    chain: Chain | None = None
+    denied_steps: frozenset[str] = frozenset()
+    subject: str = SUBJECT_NOT_CHECKED
+    notes: tuple[str, ...] = ()
+
+
+def decide(
+    candidate: Attestation | Evidence, image: Image | None, demands: Demands, *, at: datetime
+) -> Verdict:
+    """Decide over one candidate: an attestation of an image, or the evidence of a link directory.
+
+    `image` None: the chain alone is decided and the verdict says that no image was bound. `at` is the time now, in
+    UTC. Never raises for what the evidence says.
+    """
+    learnt = Learnt(image)
+    try:
+        _phases(candidate, image, demands, at, learnt)
+    except Denied as denied:
+        return _verdict(learnt, demands, denied.findings)
+    return _verdict(learnt, demands, ())
+
+
+def _phases(
+    candidate: Attestation | Evidence, image: Image | None, demands: Demands, at: datetime, learnt: Learnt
+) -> None:
+    if isinstance(candidate, Attestation):
+        accept_outer_signature_first(candidate, demands)
+        statement, evidence = _read(candidate)
+        if image is not None:
+            statement_is_about(statement, image)
+    else:
+        evidence = candidate
+    layout = learnt.layout = _accept_layout(evidence, demands, at, learnt)
+    if isinstance(candidate, Attestation):
+        _accept_outer_signature(candidate, layout.layout, demands)
+    links = accept_links(layout.layout, evidence, demands.revoked)
+    chain = learnt.chain = follow(layout.layout, links)
+    learnt.notes += tuple(_command_notes(chain))
+    if image is not None:
+        learnt.subject = bind(chain, image, demands)
+    check_origin(chain, same_run=demands.same_run)
+    for inspection in other_inspections(layout.layout):
+        if findings := tuple(inspection.check(chain)):
+            raise Denied(*findings)
+
+
+def accept_outer_signature_first(attestation: Attestation, demands: Demands) -> None:
+    """Phase 4 before phase 2, where the verifier itself says who may sign: then nothing of a stranger's is parsed.
+
+    Raises: Denied with ATTESTATION_SIGNATURE.
+    """
+    if demands.attesters:
+        _signed_by(attestation, tuple(key for key in demands.attesters if not demands.revoked.key(key)))
+    elif demands.layout is not None:
+        try:
+            layout = parse_layout(demands.layout.payload, "the layout")
+            _accept_outer_signature(attestation, layout, demands)
+        except Malformed:
+            return  # phase 3 says what is wrong with the layout that the verifier gave
+
+
+def _accept_outer_signature(attestation: Attestation, layout: Layout, demands: Demands) -> None:
+    if demands.attesters:
+        return
+    roots = demands.layout_trust.keys if demands.layout_trust else ()
+    _signed_by(
+        attestation,
+        tuple(key for key in (*roots, *layout.all_functionaries()) if not demands.revoked.key(key)),
+    )
+
+
+def _signed_by(attestation: Attestation, keys: tuple[Key, ...]) -> None:
+    if keys_that_signed(attestation.envelope, keys):
+        return
+    names = ", ".join(dict.fromkeys(str(key) for key in keys))
+    finding = Finding(
+        reason=Reason.ATTESTATION_SIGNATURE,
+        where=attestation.where,
+        expected=f"an attestation signed by {names}",
+        found="no valid signature by any of them",
+    )
+    raise Denied(finding)
+
+
+def _read(attestation: Attestation) -> tuple[Statement, Evidence]:
+    try:
+        statement = parse_statement(attestation.envelope.payload, attestation.where)
+        return statement, parse_evidence(statement, attestation.where)
+    except Malformed as error:
+        finding = Finding(
+            reason=Reason.NO_ATTESTATION, where=error.where, expected=error.expected, found=error.found
+        )
+        raise Denied(finding) from error
+
+
+def _accept_layout(evidence: Evidence, demands: Demands, at: datetime, learnt: Learnt) -> TrustedLayout:
+    envelope = demands.layout or evidence.layout
+    learnt.layout_source = "given by the verifier" if demands.layout else "from the evidence"
+    if envelope is None:
+        fault = evidence.layout_fault
+        finding = Finding(
+            reason=Reason.LAYOUT_INVALID,
+            where=fault.where if fault else "the evidence",
+            expected=fault.expected if fault else "a signed layout",
+            found=fault.found if fault else "none",
+        )
+        raise Denied(finding)
+    return accept_layout(envelope, demands, at=at)
+
+
+def _command_notes(chain: Chain) -> list[str]:
+    """in-toto warns, and no more, when a command is not the expected one (specification 5.2)."""
+    return [
+        f"step {step.name!r} ran another command than the layout expects"
+        for step in chain.layout.steps
+        if step.expected_command and chain.link(step.name).command != step.expected_command
+    ]
+
+
+def _verdict(learnt: Learnt, demands: Demands, findings: tuple[Finding, ...]) -> Verdict:
+    reason = min((each.reason for each in findings), key=lambda each: each.order, default=None)
+    return Verdict(
+        verdict=DENY if findings else PASS,
+        reason=reason,
+        image=str(learnt.image) if learnt.image else "",
+        layout=_layout_report(learnt),
+        steps=_step_reports(learnt, findings),
+        explanation=tuple(sorted(findings, key=lambda each: each.reason.order)),
+        subject=learnt.subject,
+        criteria=criteria(demands),
+        notes=learnt.notes,
+    )
+
+
+def _layout_report(learnt: Learnt) -> LayoutReport | None:
+    if learnt.layout is None:
+        return None
+    signers = tuple(str(key) for key in learnt.layout.signers)
+    return LayoutReport(learnt.layout.sha256, signers, learnt.layout.layout.expires, learnt.layout_source)
+
+
+def _step_reports(learnt: Learnt, findings: tuple[Finding, ...]) -> tuple[StepReport, ...]:
+    if learnt.layout is None:
+        return ()
+    layout = learnt.layout.layout
+    denied = {each.step for each in findings}
+    reports = []
+    for step in layout.steps:
+        verified = learnt.chain.links[step.name] if learnt.chain else ()
+        signers = tuple(Signer(str(each.signer), each.file_name) for each in verified)
+        functionaries = tuple(str(key) for key in layout.functionaries(step))
+        verdict = DENY if step.name in denied else PASS if learnt.chain else "unchecked"
+        reports.append(StepReport(step.name, functionaries, step.threshold, signers, verdict))
+    return tuple(reports)
+
+
+def criteria(demands: Demands) -> tuple[str, ...]:
+    """What is enforced, in words, for whoever reads the verdict."""
+    said = []
+    if demands.layout_trust is None:
+        said.append("the layout's root is NOT checked")
+    else:
+        keys = ", ".join(str(key) for key in demands.layout_trust.keys)
+        said.append(f"layout signed by {demands.layout_trust.threshold} of: {keys}")
+    if demands.attesters:
+        said.append(f"evidence signed by one of: {', '.join(str(key) for key in demands.attesters)}")
+    if demands.layout_expires_after is not None:
+        said.append(f"layout ends after {demands.layout_expires_after:%Y-%m-%dT%H:%M:%SZ}")
+    said += [f"{each.mirror} counts as {each.origin}" for each in demands.same_as]
+    if demands.subject_step is not None:
+        said.append(f"step {demands.subject_step!r} makes the image")
+    if demands.same_run:
+        said.append("all links from one run")
+    revoked = len(demands.revoked.keyids) + len(demands.revoked.layouts)
+    if revoked:
+        said.append(f"{revoked} revoked keys and layouts do not count")
+    return tuple(said)

@@ -1,0 +1,76 @@
+"""What a verifier wants: the one struct that verify's flags and a policy's rule become."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+import msgspec
+
+from intoto_action.formats.envelope import Envelope
+from intoto_action.formats.key import Key
+
+_HEX64 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class Trust(msgspec.Struct, frozen=True):
+    """Who may sign, and how many different of them must."""
+
+    keys: tuple[Key, ...]
+    threshold: int = 1
+
+
+class SameAs(msgspec.Struct, frozen=True):
+    """Images of repository `mirror` are those of repository `origin`; both exact, or both ending in `/**`."""
+
+    mirror: str
+    origin: str
+
+    def origin_of(self, repository: str) -> str | None:
+        """The repository that `repository` mirrors, or None when this pair does not speak of it."""
+        if not self.mirror.endswith("/**"):
+            return self.origin if repository == self.mirror else None
+        prefix = self.mirror.removesuffix("**")
+        if not repository.startswith(prefix):
+            return None
+        return self.origin.removesuffix("**") + repository.removeprefix(prefix)
+
+
+class Revoked(msgspec.Struct, frozen=True):
+    """What no longer counts: keyids of roots and functionaries, and sha256 hex digests of layouts' payloads."""
+
+    keyids: frozenset[str] = frozenset()
+    layouts: frozenset[str] = frozenset()
+
+    def key(self, key: Key) -> bool:
+        """Whether the key is revoked, under whichever of its keyids."""
+        return not self.keyids.isdisjoint({*key.keyids, key.spki})
+
+
+class Demands(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that decides, apart from the evidence, the image and the time.
+
+    `layout_trust` is None only where somebody packs evidence for others to verify: then everything but the
+    layout's root is checked. A `layout` given here beats the evidence's. `attesters` empty means that a root or a
+    functionary of the layout must have signed the outer attestation. `layout_expires_after` is a floor: a layout
+    that ends before it is an old one.
+    """
+
+    layout_trust: Trust | None
+    layout: Envelope | None = None
+    attesters: tuple[Key, ...] = ()
+    revoked: Revoked = Revoked()
+    layout_expires_after: datetime | None = None
+    same_as: tuple[SameAs, ...] = ()
+    subject_step: str | None = None
+    same_run: bool = False
+
+    def origin_of(self, repository: str) -> str:
+        """The repository that an image's repository stands for."""
+        origins = (each.origin_of(repository) for each in self.same_as)
+        return next((origin for origin in origins if origin is not None), repository)
+
+
+def is_hex_digest(text: str) -> bool:
+    """Whether the text is 64 lower-case hex digits: a keyid, or the digest of a layout."""
+    return bool(_HEX64.match(text))

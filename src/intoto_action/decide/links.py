@@ -1,0 +1,169 @@
+"""Phases 5 and 6: the links of every step: there, valid, signed by enough different functionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from intoto_action.decide.demands import Revoked
+from intoto_action.formats.envelope import Envelope
+from intoto_action.formats.evidence import Evidence
+from intoto_action.formats.key import Key
+from intoto_action.formats.layout import Layout, Step
+from intoto_action.formats.link import Link, parse_link, step_of_file_name
+from intoto_action.reason import Denied, Finding, Malformed, Reason
+from intoto_action.trust.signature import keys_that_signed
+
+
+class VerifiedLink(msgspec.Struct, frozen=True):
+    """A link that `accept_links` let through: only it makes them. `signer` is a functionary of the step."""
+
+    link: Link
+    signer: Key
+    file_name: str
+    envelope: Envelope
+
+
+class _Assessed(msgspec.Struct, frozen=True):
+    """One file that claims to be a link of the step, and what is to be said of it."""
+
+    file_name: str
+    envelope: Envelope | None
+    link: Link | None
+    faults: tuple[Finding, ...]
+    signers: tuple[Key, ...]
+    revoked: tuple[Key, ...]
+
+    @property
+    def good(self) -> bool:
+        return self.link is not None and not self.faults and bool(self.signers)
+
+
+def accept_links(layout: Layout, evidence: Evidence, revoked: Revoked) -> dict[str, tuple[VerifiedLink, ...]]:
+    """The verified links of every step, in the order of the layout, each by a functionary of its own.
+
+    A link that a functionary signed and that is not valid denies, whoever else signed a good one. A link that no
+    functionary signed says nothing: it is passed over when enough others are there, and explained when not.
+    Raises: Denied with LINK_MISSING, LINK_INVALID, or with LINK_SIGNATURE, THRESHOLD.
+    """
+    assessed = {step.name: tuple(_assess_step(layout, step, evidence, revoked)) for step in layout.steps}
+    verified = {step.name: _verified(assessed[step.name]) for step in layout.steps}
+    short = [step for step in layout.steps if len(verified[step.name]) < step.threshold]
+    if findings := [
+        finding for step in layout.steps for finding in _form(step, assessed[step.name], step in short)
+    ]:
+        raise Denied(*findings)
+    if findings := [
+        finding
+        for step in short
+        for finding in _short(layout, step, assessed[step.name], verified[step.name])
+    ]:
+        raise Denied(*findings)
+    return verified
+
+
+def _assess_step(layout: Layout, step: Step, evidence: Evidence, revoked: Revoked) -> Iterator[_Assessed]:
+    functionaries = layout.functionaries(step)
+    for file_name in sorted((*evidence.links, *evidence.faults)):
+        if step_of_file_name(file_name) != step.name:
+            continue
+        envelope = evidence.links.get(file_name)
+        if envelope is None:
+            fault = _invalid(step, file_name, evidence.faults[file_name])
+            yield _Assessed(file_name, None, None, (fault,), (), ())
+            continue
+        signed = keys_that_signed(envelope, functionaries)
+        link, faults = _read(step, file_name, envelope)
+        counted = tuple(key for key in signed if not revoked.key(key))
+        dropped = tuple(key for key in signed if revoked.key(key))
+        yield _Assessed(file_name, envelope, link, faults, counted, dropped)
+
+
+def _read(step: Step, file_name: str, envelope: Envelope) -> tuple[Link | None, tuple[Finding, ...]]:
+    try:
+        link = parse_link(envelope.payload, f"link {file_name}")
+    except Malformed as error:
+        return None, (_invalid(step, file_name, error),)
+    return link, tuple(_content_faults(step, file_name, link))
+
+
+def _content_faults(step: Step, file_name: str, link: Link) -> Iterator[Finding]:
+    """What in-toto's specification demands of a link and the reference verifier does not look at.
+
+    Source: in-toto specification 1.0, 4.4 (the name) and 4.3.2 (byproducts).
+    """
+    where = f"link {file_name}"
+    if link.name != step.name:
+        yield _finding(
+            Reason.LINK_INVALID, step, where, f"a link of step {step.name!r}", f"a link of step {link.name!r}"
+        )
+    returned = link.byproducts.get("return-value")
+    absent = "return-value" not in link.byproducts and not link.command
+    if not absent and not (type(returned) is int and returned == 0):
+        found = (
+            f"return-value {returned!r}"
+            if "return-value" in link.byproducts
+            else "a command, but no return-value"
+        )
+        yield _finding(Reason.LINK_INVALID, step, where, "return-value 0, the command's success", found)
+
+
+def _verified(assessed: Iterable[_Assessed]) -> tuple[VerifiedLink, ...]:
+    """Each file for one signer and each signer once, as a verifier that goes by file names would count."""
+    taken: dict[str, VerifiedLink] = {}
+    for each in assessed:
+        if not each.good or each.link is None or each.envelope is None:
+            continue
+        named = [key for key in each.signers if f".{key.keyid[:8]}." in each.file_name]
+        free = [key for key in (*named, *each.signers) if key.spki not in taken]
+        if free:
+            taken[free[0].spki] = VerifiedLink(each.link, free[0], each.file_name, each.envelope)
+    return tuple(taken.values())
+
+
+def _form(step: Step, assessed: tuple[_Assessed, ...], short: bool) -> Iterator[Finding]:
+    if not assessed:
+        who = f"a link of step {step.name!r} ({step.name}.<keyid>.link)"
+        yield _finding(Reason.LINK_MISSING, step, "the evidence", who, "none")
+    for each in assessed:
+        if each.signers or short:
+            yield from each.faults
+
+
+def _short(
+    layout: Layout, step: Step, assessed: tuple[_Assessed, ...], verified: tuple[VerifiedLink, ...]
+) -> Iterator[Finding]:
+    names = ", ".join(str(key) for key in layout.functionaries(step))
+    refused = [each for each in assessed if not each.signers]
+    for each in refused:
+        yield _finding(
+            Reason.LINK_SIGNATURE,
+            step,
+            f"link {each.file_name}",
+            f"a valid signature by {names}",
+            _signature_fault(each),
+        )
+    if not refused:
+        found = f"{len(verified)}: {', '.join(str(each.signer) for each in verified)}"
+        expected = f"links by {step.threshold} different functionaries of {names}"
+        yield _finding(Reason.THRESHOLD, step, "the evidence", expected, found)
+
+
+def _signature_fault(assessed: _Assessed) -> str:
+    if assessed.revoked:
+        return f"one by {', '.join(str(key) for key in assessed.revoked)}, which is revoked"
+    if assessed.envelope is None or not assessed.envelope.signatures:
+        return "no signature at all"
+    hints = sorted({each.keyid[:8] or "no keyid" for each in assessed.envelope.signatures})
+    return f"none by them (the signatures claim {', '.join(hints)})"
+
+
+def _invalid(step: Step, file_name: str, error: Malformed) -> Finding:
+    return _finding(
+        Reason.LINK_INVALID, step, error.where or f"link {file_name}", error.expected, error.found
+    )
+
+
+def _finding(reason: Reason, step: Step, where: str, expected: str, found: str) -> Finding:
+    return Finding(reason=reason, step=step.name, where=where, expected=expected, found=found)

@@ -1,0 +1,7 @@
+import pytest
+from tests.parts.chain import Chain
+
+
+@pytest.fixture
+def chain() -> Chain:
+    return Chain()
