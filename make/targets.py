@@ -1,0 +1,189 @@
+"""One function a target of the Makefile. Each takes the words of ARGS and returns an exit code."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from xml.etree import ElementTree
+
+from make import debian, go_tools
+from make.cache import BUILD, CHECKOUT, cache_directory, say
+from make.environment import REQUIREMENTS, environment_of, locked_python, project_python
+from make.failure import MakeError
+
+_REPORTS = BUILD / "reports"
+_SIDE_BY_SIDE = ("-n", "2")
+_UNIT_SECONDS = 60
+_COUNTED = ("failed", "passed", "skipped", "error")
+
+
+def demo(words: Sequence[str]) -> int:
+    """The demo, on the locked runtime requirements and this source tree and nothing else."""
+    python = locked_python("runtime")
+    return _run(
+        [python, "-m", "intoto_action", "demo", *words], python, {"PYTHONPATH": str(CHECKOUT / "src")}
+    )
+
+
+def lint(words: Sequence[str]) -> int:
+    """Every linter, also after one has complained: a person wants to see all of it at once."""
+    del words
+    python = locked_python("dev")
+    linters: tuple[Sequence[str | Path], ...] = (
+        (python, "-m", "ruff", "check", "."),
+        (python, "-m", "ruff", "format", "--check", "."),
+        (python, "-m", "mypy"),
+        (python.parent / "lint-imports",),
+    )
+    return _first_failure(_run(linter, python, {"PYTHONPATH": str(CHECKOUT / "src")}) for linter in linters)
+
+
+def unit(words: Sequence[str]) -> int:
+    """The unit tests: no Go, no package of the system, no network but loopback, under a minute."""
+    began = time.monotonic()
+    code = pytest([*_SIDE_BY_SIDE, "tests/unit", *words], report="unit")
+    seconds = time.monotonic() - began
+    if seconds > _UNIT_SECONDS:
+        say(f"the unit tests took {seconds:.0f} s; the house keeps them under {_UNIT_SECONDS} s")
+    return code
+
+
+def test(words: Sequence[str]) -> int:
+    """Everything: lint and unit tests while the real parts are built, then the tests against those."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        parts = aside.submit(real_parts, ())
+        codes = {"lint": lint(()), "unit": unit(words)}
+        codes["real parts"] = parts.result()
+    there = [
+        folder
+        for folder in ("tests/integration", "tests/e2e")
+        if any(CHECKOUT.glob(f"{folder}/**/test_*.py"))
+    ]
+    if there:
+        # a file's tests stay together: they share the registries and engines they start
+        codes["integration"] = pytest(
+            [*_SIDE_BY_SIDE, "--dist", "loadfile", *there, *words], report="integration"
+        )
+    print(f"\nlint: {'failed' if codes['lint'] else 'clean'}")
+    for name in ("unit", "integration"):
+        if name in codes:
+            print(f"{name}: {_in_words(_counts(name))}")
+    failed = [name for name, code in codes.items() if code != 0]
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    total = {
+        word: sum(_counts(name)[word] for name in ("unit", "integration") if name in codes)
+        for word in _COUNTED
+    }
+    print(f"===== {_in_words(total)} in {time.monotonic() - began:.2f}s =====", flush=True)
+    return 1 if failed else 0
+
+
+def real_parts(words: Sequence[str]) -> int:
+    """The Debian packages (as root) and the pinned Go tools that integration tests run.
+
+    One that cannot be had is told at once and fails the tests that ask for it; the others are made.
+    """
+    debian.install_missing()
+    codes = [0]
+    for name in words or go_tools.names():
+        try:
+            go_tools.build(name, niceness=10)
+        except MakeError as error:
+            say(str(error))
+            codes.append(1)
+    return _first_failure(codes)
+
+
+def bench(words: Sequence[str]) -> int:
+    """The benchmarks; they print the ratios and write bench/RESULTS.md."""
+    python = project_python()
+    return _run([python, "bench/run.py", *words], python, {"PYTHONPATH": str(CHECKOUT)})
+
+
+def lock(words: Sequence[str]) -> int:
+    """Compile the requirements files again; with ARGS=--upgrade to the newest versions that fit."""
+    uv = locked_python("lock").parent / "uv"
+    options = (
+        "--quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links"
+    )
+    compiled: list[str | Path] = [
+        uv,
+        "pip",
+        "compile",
+        *options.split(),
+        "--custom-compile-command",
+        "make lock",
+        *words,
+    ]
+    sources = {"runtime": "../pyproject.toml", "dev": "dev.in", "go": "go.in", "lock": "lock.in"}
+    return _first_failure(
+        _run([*compiled, source, "-o", f"{name}.txt"], uv, folder=REQUIREMENTS)
+        for name, source in sources.items()
+    )
+
+
+def pytest(words: Sequence[str], *, report: str = "pytest") -> int:
+    """Run pytest on the project as it would be installed."""
+    python = project_python()
+    _REPORTS.mkdir(parents=True, exist_ok=True)
+    (_REPORTS / f"{report}.xml").unlink(missing_ok=True)
+    return _run([python, "-m", "pytest", f"--junitxml={_REPORTS / report}.xml", *words], python)
+
+
+def where(words: Sequence[str]) -> int:
+    """Say where the cache is."""
+    del words
+    print(cache_directory())
+    return 0
+
+
+TARGETS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "bench": bench,
+    "demo": demo,
+    "lint": lint,
+    "lock": lock,
+    "pytest": pytest,
+    "real-parts": real_parts,
+    "test": test,
+    "unit": unit,
+    "where": where,
+}
+
+
+def _run(
+    command: Sequence[str | Path],
+    python: Path,
+    extra: Mapping[str, str] | None = None,
+    *,
+    folder: Path = CHECKOUT,
+) -> int:
+    words = [str(word) for word in command]
+    return subprocess.run(
+        words, cwd=folder, env=environment_of(python, extra), stdin=subprocess.DEVNULL, check=False
+    ).returncode
+
+
+def _first_failure(codes: Iterable[int]) -> int:
+    """All of the codes are waited for; one that is not 0 is the result (a signal's is negative)."""
+    return next((code for code in list(codes) if code != 0), 0)
+
+
+def _counts(report: str) -> Mapping[str, int]:
+    """What pytest's own report counted; nothing at all when it did not get as far as writing one."""
+    file = _REPORTS / f"{report}.xml"
+    if not file.is_file():
+        return dict.fromkeys(_COUNTED, 0)
+    suites = list(ElementTree.parse(file).iter("testsuite"))
+    of = {
+        word: sum(int(suite.get(word, "0")) for suite in suites)
+        for word in ("tests", "failures", "errors", "skipped")
+    }
+    passed = of["tests"] - of["failures"] - of["errors"] - of["skipped"]
+    return {"failed": of["failures"], "passed": passed, "skipped": of["skipped"], "error": of["errors"]}
+
+
+def _in_words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "no tests ran"
