@@ -23,7 +23,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644, overwrite: boo
     """Write a file so that a reader, a crash or a full disk never leaves half of it under its name.
 
     The content goes to a temporary file of the same directory, and on to the disk, before it gets the name.
-    With `overwrite` False the name is given by link(2), which fails when it is taken, so no race can overwrite.
+    With `overwrite` False the name is given by link(2), which fails when it is taken: no race can overwrite.
     `mode` is narrowed by the umask. A symlink at `path` is replaced or refused, never followed.
 
     Raises: Exists when the name is taken and `overwrite` is False; Misused when the file cannot be written.
@@ -59,19 +59,21 @@ def read_capped(path: Path, cap: int, what: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         raise Misused(f"{what}: {path} cannot be read: {_why(error)}") from error
-    return read_open(descriptor, path, cap, what)
+    return _read_open(descriptor, path, cap, what)
 
 
-def read_open(descriptor: int, path: Path, cap: int, what: str) -> bytes:
-    """Like `read_capped`, for a file that is open already and is closed here.
+def read_plain(path: Path, cap: int, what: str) -> bytes:
+    """Like `read_capped`, but a symlink in the last place is refused: for directories that others fill.
 
     Raises: Misused.
     """
     try:
-        with os.fdopen(descriptor, "rb", buffering=0, closefd=True) as stream:
-            return _read_regular(stream.fileno(), path, cap, what)
-    except OSError as error:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ELOOP:
+            raise Misused(f"{what}: {path} is a symlink, and only regular files are read there") from error
         raise Misused(f"{what}: {path} cannot be read: {_why(error)}") from error
+    return _read_open(descriptor, path, cap, what)
 
 
 def sync_directory(directory: Path) -> None:
@@ -114,6 +116,14 @@ def _name_once(temporary: Path, path: Path) -> None:
 def _reserve(path: Path) -> None:
     """Take a name on a file system without hard links (FAT, some network ones): who creates it has it."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _read_open(descriptor: int, path: Path, cap: int, what: str) -> bytes:
+    try:
+        with os.fdopen(descriptor, "rb", buffering=0) as stream:
+            return _read_regular(stream.fileno(), path, cap, what)
+    except OSError as error:
+        raise Misused(f"{what}: {path} cannot be read: {_why(error)}") from error
 
 
 def _read_regular(descriptor: int, path: Path, cap: int, what: str) -> bytes:

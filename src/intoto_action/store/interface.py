@@ -9,12 +9,15 @@ import msgspec
 from intoto_action.formats.oci import Descriptor
 from intoto_action.formats.reference import DirectoryReference, Image, Reference
 
+MOST_REFERRERS = 2000
+"""How many descriptors are listed for one image; what is beyond makes a listing incomplete."""
+
 
 class Referrers(msgspec.Struct, frozen=True):
     """What is attached to an image: descriptors of manifests, newest knowledge first.
 
-    `complete` is False when some of them could not be listed or were too many: then nothing may be concluded from
-    what is missing. `why` says so in words.
+    `complete` is False when some of them could not be listed or were too many: then nothing may be concluded
+    from what is missing. `why` says so in words.
     """
 
     descriptors: tuple[Descriptor, ...]
@@ -25,8 +28,9 @@ class Referrers(msgspec.Struct, frozen=True):
 class Store(Protocol):
     """One repository of a registry, or one image directory.
 
-    Every byte that comes out has been compared with its digest. All methods raise Unavailable (exit 3) when the
-    place does not answer as it should, and Denied with the reasons of phase 1 for what is not there or not clean.
+    Every byte that comes out has been compared with its digest. All methods raise Unavailable (exit 3) when
+    the place does not answer as it should, and Denied with `invalid-reference` for an image that is not there
+    or is none.
     """
 
     def resolve(self, reference: Reference | DirectoryReference) -> Image:
@@ -46,7 +50,7 @@ class Store(Protocol):
         ...
 
     def attach(self, image: Image, bundle: bytes, predicate_type: str) -> Descriptor:
-        """Attach a Sigstore bundle, lose nothing that was there, read back; the descriptor of the referrer."""
+        """Attach a Sigstore bundle, lose nothing that was there, read back; returns the referrer's descriptor."""
         ...
 
     def tag(self, image: Image, tag: str) -> None:

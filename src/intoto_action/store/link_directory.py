@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from intoto_action.formats.evidence import MOST_LINKS
 from intoto_action.formats.link import check_step_name, link_file_name
 from intoto_action.formats.strict_json import DOCUMENT_CAP
 from intoto_action.reason import Misused
-from intoto_action.store.files import Exists, read_capped, read_open, write_whole
+from intoto_action.store.files import Exists, read_plain, write_whole
 
 __all__ = ["link_file_name", "read_links", "unsigned_file_name", "write_link"]
 
@@ -37,7 +36,7 @@ def read_links(directory: Path) -> dict[str, bytes]:
     Raises: Misused when the directory is missing, holds too many links, or one that cannot be read.
     """
     names = _link_names(directory)
-    return {name: _read_link(directory / name) for name in names}
+    return {name: read_plain(directory / name, DOCUMENT_CAP, "link") for name in names}
 
 
 def write_link(directory: Path, file_name: str, document: bytes, *, force: bool) -> Path:
@@ -57,7 +56,7 @@ def write_link(directory: Path, file_name: str, document: bytes, *, force: bool)
     try:
         write_whole(path, document, overwrite=force)
     except Exists as error:
-        if _read_link(path) != document:
+        if read_plain(path, DOCUMENT_CAP, "link") != document:
             raise Misused(
                 f"{path} exists already and holds another link; when two runs record the same step, give "
                 "them step names or link directories of their own, or replace the file with --force"
@@ -81,13 +80,3 @@ def _link_names(directory: Path) -> list[str]:
     except OSError as error:
         raise Misused(f"the link directory {directory} cannot be read: {error.strerror or error}") from error
     return sorted(names)
-
-
-def _read_link(path: Path) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise Misused(f"link: {path} is a symlink, and links are read from regular files only") from error
-        return read_capped(path, DOCUMENT_CAP, "link")
-    return read_open(descriptor, path, DOCUMENT_CAP, "link")

@@ -1,0 +1,319 @@
+"""An OCI image layout directory as a store.
+
+Source: OCI image specification 1.1, image-layout.md. What is attached to an image is listed in `index.json` as a
+manifest of its own, as oras does; a list under the fallback tag `sha256-<hex>`, as regclient keeps it, is read too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from intoto_action.deadline import Deadline, Overdue
+from intoto_action.formats.oci import (
+    BUNDLE,
+    EMPTY_CONFIG_BYTES,
+    INDEXES,
+    MANIFEST_CAP,
+    MANIFESTS,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Descriptor,
+    Index,
+    Manifest,
+    digest_of,
+    parse_manifest,
+    platforms,
+    referrer_manifest,
+)
+from intoto_action.formats.reference import DirectoryReference, Image, Reference, parse_digest, parse_tag
+from intoto_action.formats.strict_json import decode
+from intoto_action.reason import Denied, Finding, Malformed, Misused, Reason, Unavailable
+from intoto_action.store.content import check_cap, check_digest, check_size
+from intoto_action.store.files import read_plain, write_whole
+from intoto_action.store.interface import MOST_REFERRERS, Referrers
+from intoto_action.store.listing import Entry, Listing, entry_of, parse_listing
+
+_MARKER = "oci-layout"
+_INDEX = "index.json"
+_VERSIONS = frozenset({"1.0.0"})
+_LOCK_POLL = 0.05
+
+
+class _Marker(msgspec.Struct, rename="camel"):
+    image_layout_version: str
+
+
+class ImageDirectory:
+    """One image directory. Reading takes no lock: `index.json` is replaced whole, blobs before it."""
+
+    def __init__(self, directory: Path, *, deadline: Deadline) -> None:
+        self._directory = directory
+        self._deadline = deadline
+
+    def resolve(self, reference: Reference | DirectoryReference) -> Image:
+        """The image of a tag or a digest; without either, the only image that is there."""
+        listing = self._listing()
+        entry = self._chosen(listing, reference)
+        raw = self.read_manifest(entry.descriptor.digest, MANIFEST_CAP)
+        parsed = self._parsed(raw, entry.descriptor.digest)
+        return Image(
+            repository=None,
+            digest=entry.descriptor.digest,
+            media_type=parsed.media_type or (OCI_INDEX if isinstance(parsed, Index) else OCI_MANIFEST),
+            size=len(raw),
+            platforms=platforms(parsed) if isinstance(parsed, Index) else (),
+        )
+
+    def referrers(self, image: Image) -> Referrers:
+        """The manifests of `index.json`, and of its list under the fallback tag, that have the image as subject."""
+        found, faults = self._referring(self._listing(), image)
+        descriptors = tuple(each.descriptor for each in found)
+        if len(descriptors) > MOST_REFERRERS:
+            faults.append(f"more than {MOST_REFERRERS} manifests refer to {image.digest}")
+        return Referrers(descriptors[:MOST_REFERRERS], complete=not faults, why="; ".join(faults))
+
+    def read_manifest(self, digest: str, cap: int) -> bytes:
+        """The bytes of a manifest or an index."""
+        raw = self._blob(digest, min(cap, MANIFEST_CAP))
+        check_digest(raw, digest, f"{self._directory}")
+        return raw
+
+    def read_blob(self, descriptor: Descriptor, cap: int) -> bytes:
+        """The bytes of a blob."""
+        check_cap(descriptor.size, cap, f"{self._directory}, blob {descriptor.digest}")
+        raw = self._blob(descriptor.digest, cap)
+        check_size(len(raw), descriptor.size, f"{self._directory}, blob {descriptor.digest}")
+        check_digest(raw, descriptor.digest, f"{self._directory}")
+        return raw
+
+    def attach(self, image: Image, bundle: bytes, predicate_type: str) -> Descriptor:
+        """Write the bundle, its manifest, and last the new index; two writers wait for each other."""
+        subject = Descriptor(image.media_type, image.digest, image.size)
+        manifest = referrer_manifest(subject, bundle, predicate_type, _now())
+        annotations = decode(manifest, Manifest, "our own manifest").annotations
+        own = Descriptor(OCI_MANIFEST, digest_of(manifest), len(manifest), BUNDLE, annotations)
+        for content in (EMPTY_CONFIG_BYTES, bundle, manifest):
+            self._write_blob(content)
+        with self._locked():
+            self._write_listing(self._listing().adding([entry_of(own)]))
+        if own.digest not in {each.digest for each in self.referrers(image).descriptors}:
+            raise Unavailable(
+                f"{self._directory}: attached, but {own.digest} is not listed in {_INDEX}; "
+                "another program writes to the directory without waiting: try again when it is done"
+            )
+        return own
+
+    def tag(self, image: Image, tag: str) -> None:
+        """Give the image a tag; another image that had it keeps its place in the index without one."""
+        parse_tag(tag)
+        with self._locked():
+            listing = self._listing()
+            entries = [each.tagged(None) if each.tag == tag else each for each in listing.entries]
+            free = [n for n, each in enumerate(entries) if not each.tag and _is(each, image)]
+            if free:
+                entries[free[0]] = entries[free[0]].tagged(tag)
+            else:
+                entries.append(entry_of(Descriptor(image.media_type, image.digest, image.size)).tagged(tag))
+            self._write_listing(listing.with_entries(entries))
+
+    def _chosen(self, listing: Listing, reference: Reference | DirectoryReference) -> Entry:
+        if reference.digest is not None:
+            return self._entry_of_digest(listing, reference.digest)
+        if reference.tag is not None:
+            found = [each for each in listing.entries if each.tag == reference.tag]
+            wanted = f"one image tagged {reference.tag!r}"
+        else:
+            found = [each for each in listing.entries if self._is_image(each)]
+            wanted = "one image, or a tag or a digest to choose by"
+        if len({each.descriptor.digest for each in found}) == 1:
+            return found[0]
+        raise self._no_image(wanted, self._what_is_there(listing, found))
+
+    def _entry_of_digest(self, listing: Listing, digest: str) -> Entry:
+        """The entry of a digest, or one made for a manifest that only an index of the directory lists."""
+        for each in listing.entries:
+            if each.descriptor.digest == digest:
+                return each
+        path = self._blob_path(digest)
+        if not path.exists():
+            raise self._no_image(digest, self._what_is_there(listing, []))
+        return entry_of(Descriptor("", digest, path.stat().st_size))
+
+    def _is_image(self, entry: Entry) -> bool:
+        """An image and nothing that is attached to one: those have a subject or an artifact type."""
+        descriptor = entry.descriptor
+        if descriptor.artifact_type or descriptor.media_type not in MANIFESTS | INDEXES:
+            return False
+        if entry.tag is not None and _is_fallback_tag(entry.tag):
+            return False
+        if descriptor.media_type in INDEXES:
+            return True
+        parsed = self._parsed(self.read_manifest(descriptor.digest, MANIFEST_CAP), descriptor.digest)
+        return isinstance(parsed, Manifest) and parsed.subject is None
+
+    def _what_is_there(self, listing: Listing, found: list[Entry]) -> str:
+        tags = sorted({each.tag for each in listing.entries if each.tag and not _is_fallback_tag(each.tag)})
+        several = f"{len(found)} images" if found else "no such image"
+        return f"{several}; tags that are there: {', '.join(tags[:20]) or 'none'}"
+
+    def _no_image(self, expected: str, found: str) -> Denied:
+        where = f"image directory {self._directory}"
+        return Denied(Finding(reason=Reason.INVALID_REFERENCE, expected=expected, found=found, where=where))
+
+    def _referring(self, listing: Listing, image: Image) -> tuple[list[Entry], list[str]]:
+        candidates = [each for each in listing.entries if each.descriptor.media_type in MANIFESTS | INDEXES]
+        faults: list[str] = []
+        if len(candidates) > MOST_REFERRERS:
+            faults.append(f"{_INDEX} lists {len(candidates)} manifests; {MOST_REFERRERS} are looked at")
+        found: dict[str, Entry] = {}
+        for each in candidates[:MOST_REFERRERS]:
+            try:
+                referring = self._with_subject(each, image)
+            except (Unavailable, Malformed) as error:
+                faults.append(str(error))
+                continue
+            if referring is not None:
+                found.setdefault(each.descriptor.digest, referring)
+        for each in self._fallback(listing, image, faults):
+            found.setdefault(each.descriptor.digest, each)
+        return list(found.values()), faults
+
+    def _with_subject(self, entry: Entry, image: Image) -> Entry | None:
+        """The entry with the manifest's own type and annotations, when the image is its subject."""
+        descriptor = entry.descriptor
+        if descriptor.digest == image.digest:
+            return None
+        raw = self.read_manifest(descriptor.digest, MANIFEST_CAP)
+        parsed = parse_manifest(raw, f"{self._directory}, manifest {descriptor.digest}")
+        if (
+            not isinstance(parsed, Manifest)
+            or parsed.subject is None
+            or parsed.subject.digest != image.digest
+        ):
+            return None
+        kind = parsed.artifact_type or parsed.config.media_type
+        full = Descriptor(descriptor.media_type, descriptor.digest, len(raw), kind, parsed.annotations)
+        return Entry(full, entry.raw)
+
+    def _fallback(self, listing: Listing, image: Image, faults: list[str]) -> tuple[Entry, ...]:
+        tag = image.digest.replace(":", "-")
+        for each in listing.entries:
+            if each.tag != tag:
+                continue
+            try:
+                raw = self.read_manifest(each.descriptor.digest, MANIFEST_CAP)
+                return parse_listing(raw, f"{self._directory}, fallback tag {tag}").entries
+            except (Unavailable, Malformed) as error:
+                faults.append(str(error))
+        return ()
+
+    def _parsed(self, raw: bytes, digest: str) -> Manifest | Index:
+        try:
+            return parse_manifest(raw, f"{self._directory}, manifest {digest}")
+        except Malformed as error:
+            raise self._no_image(error.expected, error.found) from error
+
+    def _listing(self) -> Listing:
+        self._check_marker()
+        try:
+            raw = read_plain(self._directory / _INDEX, MANIFEST_CAP, "image directory")
+            return parse_listing(raw, f"{self._directory / _INDEX}")
+        except (Misused, Malformed) as error:
+            raise Unavailable(str(error)) from error
+
+    def _check_marker(self) -> None:
+        """Raises: Denied when the directory is no image directory of a version that is known."""
+        try:
+            raw = read_plain(self._directory / _MARKER, 4096, "image directory")
+            version = decode(raw, _Marker, f"{self._directory / _MARKER}").image_layout_version
+        except (Misused, Malformed) as error:
+            raise self._no_image(f"an OCI image layout with a file {_MARKER}", str(error)) from error
+        if version not in _VERSIONS:
+            raise self._no_image("imageLayoutVersion 1.0.0", repr(version[:40]))
+
+    def _blob_path(self, digest: str) -> Path:
+        """Where a blob lies. A digest is hex, so no path can be smuggled in; links out of the directory are refused."""
+        algorithm, _, hexadecimal = parse_digest(digest).partition(":")
+        folder = self._directory / "blobs" / algorithm
+        if folder.exists() and not folder.resolve().is_relative_to(self._directory.resolve()):
+            raise Unavailable(f"{folder} leads out of the image directory; only what lies inside is used")
+        return folder / hexadecimal
+
+    def _blob(self, digest: str, cap: int) -> bytes:
+        path = self._blob_path(digest)
+        try:
+            return read_plain(path, cap, f"image directory, blob {digest}")
+        except Misused as error:
+            raise Unavailable(str(error)) from error
+
+    def _write_blob(self, content: bytes) -> None:
+        """Blobs never change, so one that is there and whole stays; a broken one is replaced."""
+        digest = digest_of(content)
+        path = self._blob_path(digest)
+        if (
+            path.exists()
+            and path.stat().st_size == len(content)
+            and self._blob(digest, len(content)) == content
+        ):
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misused(f"{path.parent} cannot be made: {error.strerror or error}") from error
+        write_whole(path, content, overwrite=True)
+
+    def _write_listing(self, listing: Listing) -> None:
+        document = listing.encode()
+        if len(document) > MANIFEST_CAP:
+            raise Unavailable(
+                f"{self._directory / _INDEX} would grow to {len(document)} bytes, and at most {MANIFEST_CAP} are "
+                "read; remove images or attestations that are no longer needed"
+            )
+        write_whole(self._directory / _INDEX, document, overwrite=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the directory's lock: flock(2) on its `oci-layout` file, which ends with the process."""
+        self._check_marker()
+        descriptor = os.open(self._directory / _MARKER, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            self._wait_for_lock(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _wait_for_lock(self, descriptor: int) -> None:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._pause()
+            else:
+                return
+
+    def _pause(self) -> None:
+        try:
+            time.sleep(self._deadline.require(f"attaching to {self._directory}", at_most=_LOCK_POLL))
+        except Overdue as error:
+            raise Unavailable(f"{error}; another process holds the lock on {_MARKER} in it") from error
+
+
+def _is(entry: Entry, image: Image) -> bool:
+    return entry.descriptor.digest == image.digest
+
+
+def _is_fallback_tag(tag: str) -> bool:
+    algorithm, dash, hexadecimal = tag.partition("-")
+    return bool(dash) and (algorithm, len(hexadecimal)) in {("sha256", 64), ("sha512", 128)}
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
