@@ -1,0 +1,52 @@
+"""What becomes of a link: signed in the link directory, or aside and unsigned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from intoto_action.formats.envelope import PAYLOAD_TYPE
+from intoto_action.formats.link import Link
+from intoto_action.formats.oci import digest_of
+from intoto_action.keys.interface import Signer
+from intoto_action.record.step import payload_of
+from intoto_action.store.link_directory import link_file_name, unsigned_file_name, write_link
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """A link on the disk. `sha256` is the digest of its payload (`sha256:…`), which `sign --expect` takes.
+
+    `signer` is None for an unsigned one.
+    """
+
+    path: Path
+    sha256: str
+    signer: Signer | None = None
+
+
+def publish_signed(
+    link: Link, directory: Path, open_signer: Callable[[], Signer], *, force: bool = False
+) -> Published:
+    """Sign the link and write it as `<step>.<keyid>.link`; the key is opened only now.
+
+    Raises: Misused when the key cannot be opened, or another link of this step and key is there.
+    """
+    from intoto_action.keys.sealing import seal
+
+    payload = payload_of(link)
+    signer = open_signer()
+    name = link_file_name(link.name, signer.key.keyid)
+    path = write_link(directory, name, seal(PAYLOAD_TYPE, payload, signer), force=force)
+    return Published(path=path, sha256=digest_of(payload), signer=signer)
+
+
+def publish_unsigned(link: Link, directory: Path, *, force: bool = False) -> Published:
+    """Write the payload as it is, for `sign`, under a name that no reader of links takes.
+
+    Raises: Misused.
+    """
+    payload = payload_of(link)
+    path = write_link(directory, unsigned_file_name(link.name), payload, force=force)
+    return Published(path=path, sha256=digest_of(payload))

@@ -1,0 +1,53 @@
+"""What a person asked record to do, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from intoto_action.formats.link import check_step_name
+from intoto_action.reason import Misused
+from intoto_action.record.digest import Progress
+
+Tell = Callable[[str], None]
+"""Takes a note for the person who runs the command."""
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One step as it was asked for. `command` is empty when something else did the work.
+
+    `recorded_command` stands in the link: the command, or what `--command-as` says. `image_metadata` is buildx's
+    JSON, or the path to it; `private` names variables that the command must not see; `more_environment` is set for
+    the command (its own GITHUB_OUTPUT).
+    """
+
+    step: str
+    command: tuple[str, ...] = ()
+    recorded_command: tuple[str, ...] = ()
+    materials: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    image_metadata: str | None = None
+    pass_oidc: bool = False
+    private: tuple[str, ...] = ()
+    more_environment: dict[str, str] = {}
+
+    def check(self) -> None:
+        """Raises: Malformed for a name that cannot be a step's; Misused when there is nothing to record."""
+        check_step_name(self.step, "--step-name")
+        if not (self.command or self.materials or self.products or self.image_metadata):
+            raise Misused("nothing to record: give a command after --, or --materials, or --products")
+
+
+class Here(msgspec.Struct, frozen=True, kw_only=True):
+    """Where record runs: `base` is the absolute path that names are relative to.
+
+    `progress` makes, for what is to be hashed (its name, how many files), the function that takes the progress.
+    """
+
+    base: str
+    environ: Mapping[str, str]
+    tell: Tell
+    progress: Callable[[str, int], Progress]
+    allow_http: bool = False
