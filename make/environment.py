@@ -10,7 +10,7 @@ import venv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from make.cache import BUILD, CHECKOUT, cache_directory, kept, key_of, say
+from make.cache import BUILD, CHECKOUT, cache_directory, is_kept, kept, key_of, say
 from make.failure import MakeError
 
 REQUIREMENTS = CHECKOUT / "requirements"
@@ -37,9 +37,12 @@ def locked_python(name: str) -> Path:
             "its settings (PIP_INDEX_URL, PIP_CERT, PIP_PROXY, …) are taken from the environment.",
         )
 
-    key = key_of(lock.read_bytes(), *_interpreter())
-    place = cache_directory() / "python" / f"{name}-{key}"
-    return kept(place, fill, what=f"the environment of requirements/{name}.txt") / "bin/python"
+    return kept(_locked_place(name), fill, what=f"the environment of requirements/{name}.txt") / "bin/python"
+
+
+def is_installed(name: str) -> bool:
+    """Whether `locked_python` would have nothing to install."""
+    return is_kept(_locked_place(name))
 
 
 def project_python() -> Path:
@@ -84,6 +87,11 @@ def environment_of(python: Path, extra: Mapping[str, str] | None = None) -> dict
     """The process's environment with that Python's commands first on PATH."""
     path = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
     return {**os.environ, "PATH": path, **(extra or {})}
+
+
+def _locked_place(name: str) -> Path:
+    key = key_of((REQUIREMENTS / f"{name}.txt").read_bytes(), *_interpreter())
+    return cache_directory() / "python" / f"{name}-{key}"
 
 
 def _interpreter() -> tuple[str, ...]:

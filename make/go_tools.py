@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from make.cache import CHECKOUT, cache_directory, is_kept, kept, key_of, say
-from make.environment import locked_python
+from make.environment import is_installed, locked_python
 from make.failure import MakeError
 
 MODULES = CHECKOUT / "tests" / "tools"
@@ -69,6 +69,11 @@ def build(name: str, *, niceness: int = 0) -> Path:
 def toolchain() -> Path:
     """A Go that is new enough for every go.mod here: the machine's, else the one of requirements/go.txt."""
     return _own_toolchain() or _python_toolchain()
+
+
+def has_toolchain() -> bool:
+    """Whether `toolchain` would have nothing to fetch."""
+    return _own_toolchain() is not None or is_installed("go")
 
 
 def needed_release() -> tuple[int, int, int]:
