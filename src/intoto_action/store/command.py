@@ -1,0 +1,73 @@
+"""Other people's programs that the store asks: bounded in time and output."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from intoto_action.reason import Unavailable
+from intoto_action.store.waiting import within
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a program ended: its exit code and the beginning of what it said."""
+
+    code: int
+    output: bytes
+    errors: bytes
+
+    def __repr__(self) -> str:
+        return f"Ended({self.code})"
+
+
+class NotThere(Unavailable):
+    """There is no such program."""
+
+
+def run(
+    argv: Sequence[str], *, environ: Mapping[str, str], given: bytes = b"", seconds: float, cap: int = 1 << 16
+) -> Ended:
+    """Run a program to its end with `given` on its standard input; at most `cap` bytes of each stream are kept.
+
+    Raises: NotThere; Unavailable when it cannot be started or does not end within `seconds` (then it is killed).
+    """
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as stdin:
+        stdin.write(given)
+        stdin.seek(0)
+        try:
+            process = subprocess.Popen(
+                argv, stdin=stdin, stdout=subprocess.PIPE, stderr=errors, env=dict(environ)
+            )
+        except FileNotFoundError as error:
+            raise NotThere(f"there is no program {argv[0]} on the PATH") from error
+        except OSError as error:
+            raise Unavailable(f"{argv[0]} cannot be run: {error.strerror or error}") from error
+        output = _output(process, argv[0], seconds, cap)
+        errors.seek(0)
+        return Ended(process.returncode, output, errors.read(cap))
+
+
+def _output(process: subprocess.Popen[bytes], name: str, seconds: float, cap: int) -> bytes:
+    stream = process.stdout
+    if stream is None:
+        raise Unavailable(f"{name} has no standard output")
+
+    def read() -> bytes:
+        """Up to the cap, then on to the end without keeping it: a program that is not read from would hang."""
+        kept = stream.read(cap)
+        while stream.read(1 << 16):
+            continue
+        process.wait()
+        return kept
+
+    try:
+        return within(seconds, read, name)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        else:
+            stream.close()

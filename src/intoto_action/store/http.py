@@ -1,0 +1,304 @@
+"""HTTP to registries and their token servers: bounded in time, bytes, redirects and retries.
+
+Nothing here knows what a registry is; nothing outside the store knows that there is HTTP. `requests` is used for
+connections and TLS only: its redirects, its .netrc and its cookies are off, because each of them can send a
+credential to a host that it was not meant for.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from intoto_action.deadline import Deadline, Overdue
+from intoto_action.reason import Unavailable
+from intoto_action.store.address import Origin, is_loopback, origin_of
+from intoto_action.store.waiting import within
+
+if TYPE_CHECKING:
+    import requests
+
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 30.0
+_REDIRECTS = 5
+_ATTEMPTS = 5
+_LONGEST_PAUSE = 8.0
+_CHUNK = 1 << 16
+_ERROR_BODY_CAP = 1 << 14
+_USER_AGENT = "intoto-action"
+_MOVED = frozenset({301, 302, 303, 307, 308})
+_PASSING = frozenset({429, 500, 502, 503, 504})
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request. `cap` bounds the answer's body in bytes; `authorization` goes to the URL's own origin only.
+
+    `repeatable` says that sending it twice does what sending it once does. `what` names the work in errors.
+    """
+
+    method: str
+    url: str
+    what: str
+    cap: int
+    headers: Mapping[str, str] = {}
+    body: bytes | None = None
+    authorization: str | None = None
+    repeatable: bool = True
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.url})"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came back: header names are in lower case; the body of an error is cut, any other is whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+
+class _Passing(Exception):
+    """A failure that may be gone at the next attempt."""
+
+    def __init__(self, why: str, after: float | None = None) -> None:
+        super().__init__(why)
+        self.after = after
+
+
+class Transport:
+    """Sends requests before one deadline. `allow_http` lets plain http reach hosts other than loopback."""
+
+    def __init__(
+        self,
+        deadline: Deadline,
+        *,
+        allow_http: bool = False,
+        ca_bundle: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.deadline = deadline
+        self._allow_http = allow_http
+        self._ca_bundle = ca_bundle
+        self._sleep = sleep
+        self._session: requests.Session | None = None
+
+    def send(self, request: Request) -> Answer:
+        """The answer to a request, whatever its status, after redirects and retries.
+
+        Raises: Unavailable when none was to be had, or one that breaks the bounds.
+        """
+        try:
+            return self._with_retries(request)
+        except Overdue as error:
+            raise Unavailable(str(error)) from error
+
+    def _with_retries(self, request: Request) -> Answer:
+        attempts = _ATTEMPTS if request.repeatable else 1
+        for attempt in range(1, attempts + 1):
+            try:
+                answer = self._follow(request)
+            except _Passing as error:
+                if attempt == attempts:
+                    raise Unavailable(f"{request.what}: {error} (tried {_times(attempt)})") from error
+                self._pause(request, attempt, None, str(error))
+                continue
+            if answer.status not in _PASSING or attempt == attempts:
+                return answer
+            after = retry_after(answer.headers.get("retry-after"), time.time())
+            self._pause(request, attempt, after, f"the answer was {answer.status}")
+        raise Unavailable(f"{request.what}: no attempt was made")
+
+    def _pause(self, request: Request, attempt: int, after: float | None, why: str) -> None:
+        pause = min(_LONGEST_PAUSE, 0.25 * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
+        pause = max(pause, after or 0.0)
+        left = self.deadline.require(f"{request.what} ({why})")
+        if pause >= left:
+            raise Unavailable(
+                f"{request.what}: {why}; the next attempt would be in {pause:.0f} seconds, and only {left:.0f} are "
+                "left: try again later, or allow more time"
+            )
+        self._sleep(pause)
+
+    def _follow(self, request: Request) -> Answer:
+        url, authorization = request.url, request.authorization
+        for _ in range(_REDIRECTS + 1):
+            answer = self._exchange(request, url, authorization)
+            if answer.status not in _MOVED or "location" not in answer.headers:
+                return answer
+            target = self.location(answer, request.what)
+            if origin_of(target) != origin_of(url):
+                authorization = None
+                if request.method not in {"GET", "HEAD"}:
+                    raise Unavailable(
+                        f"{request.what}: {_host(url)} sends the upload on to {_host(target)}, which is not followed"
+                    )
+            url = target
+        raise Unavailable(f"{request.what}: more than {_REDIRECTS} redirects, the last one to {_host(url)}")
+
+    def location(self, answer: Answer, what: str) -> str:
+        """Where an answer's Location header leads: an absolute URL that may be asked next.
+
+        Raises: Unavailable when the header is missing or leads where nothing may be sent.
+        """
+        header = answer.headers.get("location", "")
+        plain = 0 < len(header) <= 8192 and all("!" <= each <= "~" for each in header) and "\\" not in header
+        target = urljoin(answer.url, header).partition("#")[0] if plain else ""
+        origin = origin_of(target)
+        if origin is None:
+            raise Unavailable(
+                f"{what}: {_host(answer.url)} answered with a Location that is no clean http URL"
+            )
+        if origin.scheme == "http" and not self._plain_http_is_fine(answer.url, origin):
+            raise Unavailable(
+                f"{what}: {_host(answer.url)} redirects to plain http at {origin}, which is refused"
+            )
+        return target
+
+    def _plain_http_is_fine(self, url: str, target: Origin) -> bool:
+        """From http only; and loopback is reached from loopback only, or a registry could knock on local doors."""
+        source = origin_of(url)
+        if source is None or source.scheme != "http":
+            return False
+        if is_loopback(target.host):
+            return is_loopback(source.host)
+        return self._allow_http
+
+    def _exchange(self, request: Request, url: str, authorization: str | None) -> Answer:
+        """One request, one answer. In a thread: name look-ups and headers that drip have no other time limit."""
+        left = self.deadline.require(request.what)
+        return within(left, lambda: self._exchange_now(request, url, authorization, left), request.what)
+
+    def _exchange_now(self, request: Request, url: str, authorization: str | None, left: float) -> Answer:
+        import requests
+        from urllib3.exceptions import HTTPError
+
+        session = self._open_session()
+        headers = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **request.headers}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        try:
+            response = session.request(
+                request.method,
+                url,
+                headers=headers,
+                data=request.body,
+                stream=True,
+                allow_redirects=False,
+                timeout=(min(CONNECT_TIMEOUT, left), min(READ_TIMEOUT, left)),
+                proxies=_proxies(url),
+                verify=self._ca_bundle or True,
+            )
+            with response:
+                body = self._body(response, request)
+        except requests.exceptions.SSLError as error:
+            raise Unavailable(
+                f"{request.what}: {_host(url)} has no TLS that is trusted: {_root(error)}"
+            ) from error
+        except requests.exceptions.ProxyError as error:
+            raise _Passing(f"the proxy for {_host(url)} did not connect: {_root(error)}") from error
+        except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
+            raise _Passing(f"{_host(url)} did not answer: {_root(error)}") from error
+        except (requests.exceptions.RequestException, HTTPError, OSError) as error:
+            raise _Passing(f"{_host(url)} broke off: {_root(error)}") from error
+        return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body, url)
+
+    def _body(self, response: requests.Response, request: Request) -> bytes:
+        """The body within the cap; the body of an error is only as long as an error needs to be."""
+        is_error = response.status_code >= 400
+        cap = _ERROR_BODY_CAP if is_error else request.cap
+        host = _host(response.url)
+        encoding = response.headers.get("Content-Encoding", "identity")
+        if encoding.lower() != "identity" and not is_error:
+            raise Unavailable(
+                f"{request.what}: {host} answers in encoding {encoding[:40]!r}, asked for plain bytes"
+            )
+        chunks, total = [], 0
+        while chunk := response.raw.read1(_CHUNK, decode_content=False):
+            self.deadline.require(request.what)
+            chunks.append(chunk)
+            total += len(chunk)
+            if total > cap and is_error:
+                break
+            if total > cap:
+                raise Unavailable(
+                    f"{request.what}: {host} sends more than {cap} bytes; it is not read further"
+                )
+        return b"".join(chunks)[: cap if is_error else None]
+
+    def _open_session(self) -> requests.Session:
+        if self._session is None:
+            self._session = _new_session()
+        return self._session
+
+
+def retry_after(header: str | None, now: float) -> float | None:
+    """Seconds to wait by a Retry-After header, a number or a date; None when there is none that can be read.
+
+    `now` is Unix time. Source: RFC 9110 section 10.2.3.
+    """
+    from email.utils import parsedate_to_datetime
+
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _new_session() -> requests.Session:
+    import requests
+    from requests.auth import AuthBase
+
+    class OurOwn(AuthBase):
+        """Leaves the request alone; that there is one keeps requests from reading .netrc."""
+
+        def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+            return prepared
+
+    from http.cookiejar import DefaultCookiePolicy
+
+    session = requests.Session()
+    session.trust_env = False
+    session.auth = OurOwn()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def _proxies(url: str) -> dict[str, str]:
+    """The environment's proxies, as every tool takes them; loopback is never asked through one."""
+    from requests.utils import get_environ_proxies
+
+    origin = origin_of(url)
+    if origin is None or is_loopback(origin.host):
+        return {}
+    return {key: value for key, value in get_environ_proxies(url).items() if value}
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2][:200]
+
+
+def _root(error: BaseException) -> str:
+    """The innermost cause in words: the outer ones repeat it with addresses of objects."""
+    seen: BaseException = error
+    for _ in range(10):
+        inner = getattr(seen, "reason", None) or seen.__cause__ or next(iter(seen.args), None)
+        if not isinstance(inner, BaseException):
+            break
+        seen = inner
+    text = str(seen).rpartition(": ")[2] if "object at 0x" in str(seen) else str(seen)
+    return " ".join(text.split())[:300] or type(seen).__name__
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
