@@ -123,10 +123,9 @@ def _unavailable(error: Unavailable) -> int:
 
 
 def _denied(error: Denied) -> int:
-    from intoto_action.render.sentences import finding_lines
+    from intoto_action.render.text import findings
 
-    for finding in sorted(error.findings, key=lambda each: each.reason.order):
-        click.echo("\n".join(finding_lines(finding)), err=True)
+    click.echo(findings(error.findings), err=True)
     return error.reason.exit_code
 
 

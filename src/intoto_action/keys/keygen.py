@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -15,10 +17,17 @@ from cryptography.hazmat.primitives.serialization import (
 from intoto_action.formats.key import PublicKey, public_key_from_crypto
 from intoto_action.keys.memory import clear_dumpable
 from intoto_action.keys.pem import CryptoPrivateKey
+from intoto_action.reason import Misused
 
-KINDS = ("ed25519", "ecdsa", "ecdsa-p384", "rsa")
 RSA_BITS = 3072
 """As long as ECDSA on P-256 is strong. Source: NIST SP 800-57 part 1, table 2."""
+
+_MAKERS: Mapping[str, Callable[[], CryptoPrivateKey]] = {
+    "ed25519": ed25519.Ed25519PrivateKey.generate,
+    "ecdsa": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ecdsa-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "rsa": lambda: rsa.generate_private_key(65537, RSA_BITS),
+}
 
 
 class KeyPair(msgspec.Struct, frozen=True):
@@ -32,22 +41,16 @@ class KeyPair(msgspec.Struct, frozen=True):
 
 
 def generate(kind: str, password: bytes | None) -> KeyPair:
-    """A new key of one of KINDS, encrypted when there is a password; `ecdsa` is P-256.
+    """A new key: `kind` is ed25519, ecdsa (P-256), ecdsa-p384 or rsa; encrypted when there is a password.
 
     This process is made undumpable first.
+
+    Raises: Misused for any other kind.
     """
     clear_dumpable()
-    private = _private_key(kind)
+    if kind not in _MAKERS:
+        raise Misused(f"expected a kind of key ({', '.join(_MAKERS)}), found {kind[:80]!r}")
+    private = _MAKERS[kind]()
     encryption: KeySerializationEncryption = BestAvailableEncryption(password) if password else NoEncryption()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     return KeyPair(pem, public_key_from_crypto(private.public_key(), "the new key"))
-
-
-def _private_key(kind: str) -> CryptoPrivateKey:
-    if kind == "rsa":
-        return rsa.generate_private_key(65537, RSA_BITS)
-    if kind == "ecdsa":
-        return ec.generate_private_key(ec.SECP256R1())
-    if kind == "ecdsa-p384":
-        return ec.generate_private_key(ec.SECP384R1())
-    return ed25519.Ed25519PrivateKey.generate()

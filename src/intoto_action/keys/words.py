@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from intoto_action.formats.key import Key
 from intoto_action.keys.interface import Signer
@@ -60,9 +61,13 @@ def open_signer(
         note(
             "this system cannot hide the memory of this process, which holds the key, from others of the user"
         )
-    where, text = _private_text(word, environ, note)
-    password = _password(where, text, environ, password_env, prompt, note)
-    return signer_from_pem(text, where, password)
+    source = _private_source(word, environ)
+    text = unwrap(source.text)
+    password = _password(source.where, text, environ, password_env, prompt, note)
+    signer = signer_from_pem(text, source.where, password)
+    if source.mode & 0o077:
+        note(f"{source.where} can be read by others (mode {source.mode:04o}): `chmod 600` it")
+    return signer
 
 
 def open_public_key(word: str, *, environ: Mapping[str, str]) -> Key:
@@ -78,14 +83,38 @@ def open_public_key(word: str, *, environ: Mapping[str, str]) -> Key:
             "checks signatures by keys only"
         )
     if word.startswith(VARIABLE_SCHEME):
-        where, text = _from_variable(word, environ, "public key")
+        source = _from_variable(word, environ, "public key")
     else:
-        where, text = _from_file(word, "public key", _keep_quiet)
-    return public_key_from_text(unwrap(text), where)
+        source = _from_file(word, "public key")
+    return public_key_from_text(unwrap(source.text), source.where)
 
 
-def _private_text(word: str, environ: Mapping[str, str], note: Tell) -> tuple[str, str]:
-    """Where the key comes from, in words, and its unwrapped text."""
+def password_from(name: str, environ: Mapping[str, str]) -> bytes:
+    """The password in the environment variable `name`.
+
+    Raises: Misused when there is none, or `name` is no name of a variable.
+    """
+    if not _VARIABLE.match(name):
+        raise Misused(
+            "expected the name of an environment variable after --password-env, found something else (it "
+            "is not shown, it may be the password); put it into a variable and give the name of that variable"
+        )
+    password = environ.get(name, "")
+    if not password:
+        where = f"the password in the environment variable {name}"
+        raise Misused(_EMPTY.format(where=where, state="empty, or not set"))
+    return password.encode(errors="surrogateescape")
+
+
+class _Source(NamedTuple):
+    """Where a key comes from, in words; its text; the permissions of its file, 0 when it is none."""
+
+    where: str
+    text: str
+    mode: int = 0
+
+
+def _private_source(word: str, environ: Mapping[str, str]) -> _Source:
     if holds_pem(word):
         raise Misused(
             "the key itself stands on the command line, where every process can read it: put it into an "
@@ -94,16 +123,14 @@ def _private_text(word: str, environ: Mapping[str, str], note: Tell) -> tuple[st
     if word.startswith(KEYLESS):
         raise Misused(f"expected a key, found {KEYLESS} {_KEYS_ONLY}")
     if word.startswith(VARIABLE_SCHEME):
-        where, text = _from_variable(word, environ, "private key")
-        return where, unwrap(text)
+        return _from_variable(word, environ, "private key")
     scheme = _SCHEME.match(word)
     if scheme and not Path(word).exists():
         raise Misused(f"expected a key, found a {scheme.group(1)}: URI; {_KEYS_ONLY}")
-    where, text = _from_file(word, "private key", note)
-    return where, unwrap(text)
+    return _from_file(word, "private key")
 
 
-def _from_variable(word: str, environ: Mapping[str, str], what: str) -> tuple[str, str]:
+def _from_variable(word: str, environ: Mapping[str, str], what: str) -> _Source:
     name = word.removeprefix(VARIABLE_SCHEME)
     if not _VARIABLE.match(name):
         raise Misused(
@@ -120,10 +147,10 @@ def _from_variable(word: str, environ: Mapping[str, str], what: str) -> tuple[st
         )
     if len(text) > TEXT_CAP:
         raise Misused(f"{where}: expected at most {TEXT_CAP} characters, found {len(text)}")
-    return where, text
+    return _Source(where, text)
 
 
-def _from_file(word: str, what: str, note: Tell) -> tuple[str, str]:
+def _from_file(word: str, what: str) -> _Source:
     where = f"the {what} {_shown(word)}"
     try:
         with Path(word).open("rb") as file:
@@ -139,14 +166,13 @@ def _from_file(word: str, what: str, note: Tell) -> tuple[str, str]:
         raise Misused(f"{where}: expected a PEM file of at most {TEXT_CAP} bytes, found more")
     if not raw.strip():
         raise Misused(f"{where} is empty: give the path of a PEM file, or env:NAME")
-    if what == "private key" and stat.S_ISREG(state.st_mode) and state.st_mode & 0o077:
-        note(f"{where} can be read by others (mode {state.st_mode & 0o777:04o}): `chmod 600` it")
     try:
-        return where, raw.decode("utf-8")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Misused(
             f"{where}: expected PEM text, found binary data: convert DER with `openssl pkey -inform DER`"
         ) from error
+    return _Source(where, text, state.st_mode & 0o777 if stat.S_ISREG(state.st_mode) else 0)
 
 
 def _shown(word: str) -> str:
@@ -164,31 +190,15 @@ def _password(
     prompt: Callable[[str], str] | None,
     note: Tell,
 ) -> bytes | None:
-    given = _password_from(password_env, environ) if password_env else ""
     if not is_encrypted(text):
-        if given:
+        if password_env and environ.get(password_env):
             note(f"{where} is not encrypted: the password in {password_env} was not needed")
         return None
-    if password_env and not given:
-        raise Misused(
-            _EMPTY.format(
-                where=f"the password in the environment variable {password_env}", state="empty or not set"
-            )
-        )
-    if not given and prompt is None:
+    if password_env:
+        return password_from(password_env, environ)
+    if prompt is None:
         raise Misused(f"{where} is encrypted: give --password-env VAR with its password in the variable VAR")
-    if not given and prompt is not None:
-        given = prompt(f"Password of {where}")
-    return given.encode()
-
-
-def _password_from(password_env: str, environ: Mapping[str, str]) -> str:
-    if not _VARIABLE.match(password_env):
-        raise Misused(
-            "expected the name of an environment variable after --password-env, found something else (it "
-            "is not shown, it may be the password); put it into a variable and give the name of that variable"
-        )
-    return environ.get(password_env, "")
+    return prompt(f"Password of {where}").encode()
 
 
 def _keep_quiet(_: str) -> None:

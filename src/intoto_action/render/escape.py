@@ -59,15 +59,14 @@ def code(text: str, *, limit: int = LONGEST) -> str:
 def annotation_message(text: str, *, limit: int = LONGEST) -> str:
     """`text` for the message of a workflow command.
 
-    Source: actions/toolkit, packages/core/src/command.ts, escapeData; lines joined by us keep their breaks.
+    Source: actions/toolkit, packages/core/src/command.ts, escapeData.
     """
-    return "%0A".join(visible(line, limit=limit).replace("%", "%25") for line in text.split("\n"))
+    return visible(text, limit=limit).replace("%", "%25")
 
 
 def annotation_property(text: str, *, limit: int = LONGEST) -> str:
     """`text` for a property (`title=…`) of a workflow command. Source: as above, escapeProperty."""
-    shown = visible(text, limit=limit).replace("%", "%25")
-    return shown.replace(":", "%3A").replace(",", "%2C")
+    return annotation_message(text, limit=limit).replace(":", "%3A").replace(",", "%2C")
 
 
 def _visible(character: str) -> str:

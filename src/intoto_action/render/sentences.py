@@ -5,7 +5,11 @@ A line here is plain text that may hold what others wrote: whoever prints it esc
 
 from __future__ import annotations
 
-from intoto_action.reason import Finding, Reason
+from collections import Counter
+from collections.abc import Sequence
+
+from intoto_action.formats.verdict import DENY, ERROR, PASS, StepReport, Verdict
+from intoto_action.reason import ExitCode, Finding, Reason
 
 MOST_ARTIFACTS = 10
 """Artifacts of one finding that are listed; the rest is counted."""
@@ -79,25 +83,53 @@ def place(finding: Finding) -> str:
     return " · ".join(each for each in (step, finding.where) if each)
 
 
-def facts(finding: Finding) -> list[tuple[str, str]]:
-    """The finding as labels and values, in the order in which a person wants them."""
-    rows = [("expected", finding.expected), ("found", finding.found)]
+def facts(finding: Finding) -> list[tuple[str, tuple[str, ...]]]:
+    """The finding as labels and their values, in the order in which a person wants them."""
+    rows: list[tuple[str, tuple[str, ...]]] = [("expected", (finding.expected,)), ("found", (finding.found,))]
     if finding.rule:
-        rows.append(("rule", finding.rule))
-    rows += [("artifact", name) for name in finding.artifacts[:MOST_ARTIFACTS]]
-    if (rest := len(finding.artifacts) - MOST_ARTIFACTS) > 0:
-        rows.append(("artifact", f"and {rest} more"))
-    rows += [(f"{each.step} {each.where}".strip(), each.recorded) for each in finding.sightings]
+        rows.append(("rule", (finding.rule,)))
+    if finding.artifacts:
+        rows.append(("artifact", _first_few(finding.artifacts)))
+    if finding.sightings:
+        seen = tuple(f"{each.step}, {each.where}: {each.recorded}" for each in finding.sightings)
+        rows.append(("seen", seen))
     return rows
 
 
-def finding_lines(finding: Finding) -> list[str]:
-    """A denial as lines for a terminal without colour, everything in them escaped."""
-    from intoto_action.render.escape import terminal
+def what_happened(finding: Finding) -> str:
+    """One sentence for outputs with room for no more."""
+    at = place(finding)
+    return f"{at + ': ' if at else ''}expected {finding.expected}, found {finding.found}. {advice(finding)}"
 
-    head = " · ".join(each for each in (finding.reason.value, place(finding)) if each)
-    lines = [f"denied: {terminal(head)}"]
-    labelled = [(terminal(label), terminal(value)) for label, value in facts(finding)]
-    width = min(24, max(len(label) for label, _ in labelled))
-    lines += [f"  {label:{width}}  {value}" for label, value in labelled]
-    return [*lines, f"  {terminal(advice(finding), limit=2000)}", f"  docs: {anchor(finding.reason)}"]
+
+def kind(finding: Finding) -> str:
+    """`denied`, or `error` for what says nothing about the image."""
+    return "error" if finding.reason.exit_code is ExitCode.INFRASTRUCTURE else "denied"
+
+
+def signed_by(step: StepReport) -> str:
+    """Who signed the step's links, in words."""
+    return ", ".join(f"{each.who} ({each.link})" for each in step.signers) or "nobody"
+
+
+def wanted_from(step: StepReport) -> str:
+    """Who was expected to sign the step's links, in words."""
+    functionaries = ", ".join(step.functionaries) or "nobody"
+    return f"{step.threshold} of {functionaries}" if len(step.functionaries) != 1 else functionaries
+
+
+def heading(verdict: Verdict) -> str:
+    """The outcome in a word or two."""
+    word = {PASS: "PASS", DENY: "DENIED", ERROR: "ERROR"}.get(verdict.verdict, verdict.verdict.upper())
+    return f"{word}: {verdict.reason.value}" if verdict.reason else word
+
+
+def tally(verdicts: Sequence[Verdict]) -> str:
+    """How many of several images came to which outcome."""
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    return f"{len(verdicts)} verdicts: " + ", ".join(f"{count} {word}" for word, count in counts.items())
+
+
+def _first_few(artifacts: tuple[str, ...]) -> tuple[str, ...]:
+    rest = len(artifacts) - MOST_ARTIFACTS
+    return artifacts[:MOST_ARTIFACTS] + ((f"and {rest} more",) if rest > 0 else ())

@@ -1,0 +1,72 @@
+"""`sign`: the link that `record --unsigned` left, signed in a process that runs nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import click
+
+from intoto_action.cli.options import SigningOptions, example, option, signing_options
+from intoto_action.reason import Misused
+
+
+@click.command(
+    epilog=example(
+        "intoto-action sign --key env:SIGNING_KEY --step-name build \\",
+        "    --expect sha256:$(sha256sum <links/build.link-unsigned | cut -c-64) links/build.link-unsigned",
+    )
+)
+@signing_options("sign")
+@option("sign", "--step-name", metavar="S", required=True, help="The step that the link must be of.")
+@option(
+    "sign",
+    "--expect",
+    metavar="sha256:…",
+    required=True,
+    help="The digest of the file, as `record --unsigned` printed it.",
+)
+@click.option("--force", is_flag=True, help="Replace another link of this step and key.")
+@click.argument("link", type=click.Path(path_type=Path))
+def sign(signing: SigningOptions, step_name: str, expect: str, force: bool, link: Path) -> None:
+    """Sign LINK, which `record --unsigned` left, and put the signed link beside it.
+
+    It is signed only when its digest is the expected one and it is a link of that step; then LINK is removed.
+    """
+    from intoto_action.formats.envelope import PAYLOAD_TYPE
+    from intoto_action.formats.link import link_file_name
+    from intoto_action.keys.sealing import seal
+    from intoto_action.render.escape import terminal
+    from intoto_action.store.link_directory import write_link
+
+    payload = _payload(link, expect, step_name)
+    signer = signing.signer()
+    document = seal(PAYLOAD_TYPE, payload, signer)
+    written = write_link(link.parent, link_file_name(step_name, signer.key.keyid), document, force=force)
+    if written.name != link.name:
+        link.unlink(missing_ok=True)
+    click.echo(terminal(str(written), limit=4096))
+
+
+def _payload(link: Path, expect: str, step_name: str) -> bytes:
+    """The bytes of the unsigned link. Raises: Misused unless they are the ones that were asked for."""
+    from intoto_action.formats.link import parse_link
+    from intoto_action.formats.reference import parse_digest
+    from intoto_action.formats.strict_json import DOCUMENT_CAP
+    from intoto_action.store.files import read_capped
+
+    if not parse_digest(expect).startswith("sha256:"):
+        raise Misused(f"--expect: expected sha256: and 64 hex digits, found {expect[:200]!r}")
+    payload = read_capped(link, DOCUMENT_CAP, "the unsigned link")
+    found = f"sha256:{hashlib.sha256(payload).hexdigest()}"
+    if found != expect:
+        raise Misused(
+            f"{link}: expected {expect}, found {found}: the link was changed after it was recorded, and is not "
+            "signed; record the step again, and find out who changed it"
+        )
+    name = parse_link(payload, str(link)).name
+    if name != step_name:
+        raise Misused(
+            f"{link}: expected a link of step {step_name!r}, found one of {name!r}: it is not signed"
+        )
+    return payload

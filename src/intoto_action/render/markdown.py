@@ -1,0 +1,77 @@
+"""A verdict as Markdown, for the summary of a job or a comment: tables and sections, everything in them escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from intoto_action.formats.verdict import LayoutReport, StepReport, Verdict
+from intoto_action.reason import Finding
+from intoto_action.render.escape import code
+from intoto_action.render.escape import markdown as escaped
+from intoto_action.render.sentences import (
+    advice,
+    anchor,
+    facts,
+    heading,
+    kind,
+    place,
+    signed_by,
+    tally,
+    wanted_from,
+)
+
+_VERDICT_OF_STEP = {"pass": "ok", "deny": "denied"}
+
+
+def markdown(verdicts: Sequence[Verdict]) -> str:
+    """The verdicts as Markdown that ends with a line feed."""
+    blocks = [block for verdict in verdicts for block in _verdict(verdict)]
+    if len(verdicts) > 1:
+        blocks.insert(0, escaped(tally(verdicts)))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _verdict(verdict: Verdict) -> list[str]:
+    blocks = [f"### {escaped(heading(verdict))}"]
+    rows = [("image", code(verdict.image))] if verdict.image else []
+    if verdict.layout:
+        rows += _layout(verdict.layout)
+    if verdict.subject:
+        rows.append(("subject", escaped(verdict.subject)))
+    rows += [("criterion", escaped(each)) for each in verdict.criteria]
+    rows += [("note", escaped(each)) for each in verdict.notes]
+    if rows:
+        blocks.append(_table(("", ""), rows))
+    if verdict.steps:
+        columns = ("step", "expected", "signed by", "")
+        blocks.append(_table(columns, [_step(step) for step in verdict.steps]))
+    ordered = sorted(verdict.explanation, key=lambda each: each.reason.order)
+    return [*blocks, *(block for finding in ordered for block in _finding(finding))]
+
+
+def _layout(layout: LayoutReport) -> list[tuple[str, str]]:
+    signers = ", ".join(layout.signers) or "nobody whose key was given"
+    return [
+        ("layout", code(f"sha256:{layout.sha256.removeprefix('sha256:')}")),
+        ("signed by", code(signers)),
+        ("expires", escaped(layout.expires)),
+        ("from", escaped(layout.source)),
+    ]
+
+
+def _step(step: StepReport) -> tuple[str, ...]:
+    outcome = _VERDICT_OF_STEP.get(step.verdict, "not checked")
+    return code(step.name), code(wanted_from(step)), code(signed_by(step)), outcome
+
+
+def _finding(finding: Finding) -> list[str]:
+    at = place(finding)
+    title = f"#### {kind(finding)}: {escaped(finding.reason.value)}" + (f" · {code(at)}" if at else "")
+    rows = [(label, code(value)) for label, values in facts(finding) for value in values]
+    return [title, _table(("", ""), rows), escaped(advice(finding), limit=2000), code(anchor(finding.reason))]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A GFM table of cells that are escaped already."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
