@@ -40,12 +40,20 @@ class Learnt(msgspec.Struct):
     """What is known so far; the verdict is made of it, however far the phases got."""
 
     image: Image | None
+    evidence: Evidence | None = None
     layout: TrustedLayout | None = None
     layout_source: str = ""
     chain: Chain | None = None
-    denied_steps: frozenset[str] = frozenset()
     subject: str = SUBJECT_NOT_CHECKED
     notes: tuple[str, ...] = ()
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A verdict with what was verified on the way: the evidence, and the chain when its rules were followed."""
+
+    verdict: Verdict
+    evidence: Evidence | None
+    chain: Chain | None
 
 
 def decide(
@@ -56,12 +64,20 @@ def decide(
     `image` None: the chain alone is decided and the verdict says that no image was bound. `at` is the time now, in
     UTC. Never raises for what the evidence says.
     """
+    return consider(candidate, image, demands, at=at).verdict
+
+
+def consider(
+    candidate: Attestation | Evidence, image: Image | None, demands: Demands, *, at: datetime
+) -> Outcome:
+    """Like `decide`, for whoever goes on to use what was verified."""
     learnt = Learnt(image)
+    findings: tuple[Finding, ...] = ()
     try:
         _phases(candidate, image, demands, at, learnt)
     except Denied as denied:
-        return _verdict(learnt, demands, denied.findings)
-    return _verdict(learnt, demands, ())
+        findings = denied.findings
+    return Outcome(_verdict(learnt, demands, findings), learnt.evidence, learnt.chain)
 
 
 def _phases(
@@ -74,6 +90,7 @@ def _phases(
             statement_is_about(statement, image)
     else:
         evidence = candidate
+    learnt.evidence = evidence
     layout = learnt.layout = _accept_layout(evidence, demands, at, learnt)
     if isinstance(candidate, Attestation):
         _accept_outer_signature(candidate, layout.layout, demands)

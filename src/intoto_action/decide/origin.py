@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from intoto_action.decide.chain import Chain
 from intoto_action.decide.inspections.built_in import source_of
-from intoto_action.decide.inspections.source import mismatch
+from intoto_action.decide.inspections.source import Source, StepLink, mismatch
 from intoto_action.formats.environment import GithubEnvironment, github_environment
 from intoto_action.reason import Denied, Finding, Malformed, Reason
-
-_Named = tuple[str, str, str]
 
 
 def check_origin(chain: Chain, *, same_run: bool) -> None:
@@ -18,58 +16,62 @@ def check_origin(chain: Chain, *, same_run: bool) -> None:
 
     Raises: Denied with SOURCE_MISMATCH, RUN_MISMATCH, INSPECTION_REFUSED.
     """
-    sources = source_of(chain.layout)
-    any_commit = frozenset(step for source in sources for step in source.demand.any_commit)
-    environments, findings = _environments(chain)
-    findings += [finding for source in sources for finding in source.check(chain)]
-    commits = [
-        (step, where, github.sha if github else "")
-        for step, where, github in environments
-        if step not in any_commit
+    links = [
+        StepLink(step, each.file_name, each.link) for step, found in chain.links.items() for each in found
     ]
-    findings += _differing(commits, "commit", Reason.SOURCE_MISMATCH)
-    if same_run:
-        runs = [(step, where, _run(github)) for step, where, github in environments if step not in any_commit]
-        findings += [
-            mismatch(
-                step,
-                where,
-                "a link that names its run (--same-run)",
-                "one that names none",
-                Reason.RUN_MISMATCH,
-            )
-            for step, where, run in runs
-            if not run
-        ]
-        findings += _differing(runs, "run", Reason.RUN_MISMATCH)
-    if findings:
+    if findings := origin_findings(links, source_of(chain.layout), same_run=same_run):
         raise Denied(*findings)
 
 
-def _environments(chain: Chain) -> tuple[list[tuple[str, str, GithubEnvironment | None]], list[Finding]]:
-    environments: list[tuple[str, str, GithubEnvironment | None]] = []
+def origin_findings(
+    links: Sequence[StepLink], sources: Sequence[Source], *, same_run: bool
+) -> tuple[Finding, ...]:
+    """Whatever is wrong with where the links come from."""
+    any_commit = frozenset(step for source in sources for step in source.demand.any_commit)
+    named, findings = _environments(links)
+    findings += [finding for source in sources for finding in source.check(links)]
+    bound = [(each, github) for each, github in named if each.step not in any_commit]
+    commits = [(each, github.sha if github else "") for each, github in bound]
+    findings += _differing(commits, "commit", Reason.SOURCE_MISMATCH)
+    if same_run:
+        findings += _run_findings([(each, _run(github)) for each, github in bound])
+    return tuple(findings)
+
+
+def _environments(
+    links: Sequence[StepLink],
+) -> tuple[list[tuple[StepLink, GithubEnvironment | None]], list[Finding]]:
+    named: list[tuple[StepLink, GithubEnvironment | None]] = []
     findings = []
-    for step, links in chain.links.items():
-        for each in links:
-            where = f"link {each.file_name}"
-            try:
-                environments.append((step, where, github_environment(each.link, where)))
-            except Malformed as error:
-                findings.append(mismatch(step, error.where, error.expected, error.found))
-    return environments, findings
+    for each in links:
+        try:
+            named.append((each, github_environment(each.link, each.where)))
+        except Malformed as error:
+            findings.append(mismatch(each.step, error.where, error.expected, error.found))
+    return named, findings
 
 
 def _run(github: GithubEnvironment | None) -> str:
     return f"{github.repository_uri}/actions/runs/{github.run_id}" if github and github.run_id else ""
 
 
-def _differing(named: list[_Named], what: str, reason: Reason) -> Iterator[Finding]:
+def _run_findings(runs: list[tuple[StepLink, str]]) -> Iterator[Finding]:
+    for each, run in runs:
+        if not run:
+            expected, found = "a link that names its run (--same-run)", "one that names none"
+            yield mismatch(each.step, each.where, expected, found, Reason.RUN_MISMATCH)
+    yield from _differing(runs, "run", Reason.RUN_MISMATCH)
+
+
+def _differing(named: list[tuple[StepLink, str]], what: str, reason: Reason) -> Iterator[Finding]:
     if not named:
         return
-    _, first_where, first = named[0]
-    for step, where, value in named[1:]:
-        if value != first:
+    first, wanted = named[0]
+    for each, value in named[1:]:
+        if value != wanted:
             expected = (
-                f"{what} {first}, as {first_where} names it" if first else f"no {what}, as in {first_where}"
+                f"{what} {wanted}, as {first.where} names it" if wanted else f"no {what}, as in {first.where}"
             )
-            yield mismatch(step, where, expected, f"{what} {value}" if value else f"no {what}", reason)
+            yield mismatch(
+                each.step, each.where, expected, f"{what} {value}" if value else f"no {what}", reason
+            )

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 import msgspec
 
-from intoto_action.decide.chain import Chain
-from intoto_action.decide.links import VerifiedLink
 from intoto_action.formats.environment import GithubEnvironment, github_environment, recorded
 from intoto_action.formats.inspection import SourceDemand
+from intoto_action.formats.link import Link
 from intoto_action.reason import Finding, Malformed, Reason
 
 UNTRUSTED_EVENTS = ("pull_request", "pull_request_*", "workflow_run", "issue_comment")
 """Events that run with, or on behalf of, code nobody has merged: excluded unless the layout lists them."""
+
+
+class StepLink(msgspec.Struct, frozen=True):
+    """A link of a step, and the file it was read from."""
+
+    step: str
+    file_name: str
+    link: Link
+
+    @property
+    def where(self) -> str:
+        """The file, in words."""
+        return f"link {self.file_name}"
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -22,29 +34,27 @@ class Source(msgspec.Struct, frozen=True):
 
     demand: SourceDemand
 
-    def check(self, chain: Chain) -> Iterator[Finding]:
+    def check(self, links: Iterable[StepLink]) -> Iterator[Finding]:
         """A SOURCE_MISMATCH for every link that names another source, or none."""
-        for step, links in chain.links.items():
-            for link in links:
-                yield from self._check_link(step, link)
+        for each in links:
+            yield from self._check_link(each)
 
-    def _check_link(self, step: str, verified: VerifiedLink) -> Iterator[Finding]:
-        where = f"link {verified.file_name}"
+    def _check_link(self, each: StepLink) -> Iterator[Finding]:
         try:
-            github = github_environment(verified.link, where)
-            oidc = recorded(verified.link, where).oidc
+            github = github_environment(each.link, each.where)
+            oidc = recorded(each.link, each.where).oidc
         except Malformed as error:
-            yield mismatch(step, error.where, error.expected, error.found)
+            yield mismatch(each.step, error.where, error.expected, error.found)
             return
         if github is None:
-            yield mismatch(
-                step, where, f"a link recorded in {self.demand.repository}", "one that names no repository"
-            )
+            expected = f"a link recorded in {self.demand.repository}"
+            yield mismatch(each.step, each.where, expected, "one that names no repository")
             return
-        yield from (mismatch(step, where, expected, found) for expected, found in self._differences(github))
-        if oidc and step not in self.demand.pass_oidc:
+        for expected, found in self._differences(github):
+            yield mismatch(each.step, each.where, expected, found)
+        if oidc and each.step not in self.demand.pass_oidc:
             expected = "a command without an OIDC token (the layout's pass-oidc does not name this step)"
-            yield mismatch(step, where, expected, "a command that could ask for one")
+            yield mismatch(each.step, each.where, expected, "a command that could ask for one")
 
     def _differences(self, github: GithubEnvironment) -> Iterator[tuple[str, str]]:
         if github.repository_uri != self.demand.repository:

@@ -1,0 +1,183 @@
+"""An image or a directory of links, held against a layout: reads, lets `decide` decide, and chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from intoto_action.decide.decide import Attestation, Outcome, consider, criteria, decide
+from intoto_action.decide.demands import Demands
+from intoto_action.formats.envelope import Envelope
+from intoto_action.formats.evidence import Evidence, parse_links
+from intoto_action.formats.oci import Index, parse_manifest, platforms
+from intoto_action.formats.reference import DirectoryReference, Image, Reference
+from intoto_action.formats.verdict import DENY, ERROR, PASS, Verdict
+from intoto_action.reason import Denied, Finding, Malformed, Reason, Unavailable
+from intoto_action.store.interface import Store
+from intoto_action.verify.candidates import Unread, attestations
+
+MOST_DECIDED = 50
+"""How many candidates whose layout a root has signed are decided for one image."""
+_PARENT_CAP = 1 << 20
+_MOST_RELATED = 4
+
+
+def verify_image(
+    store: Store,
+    reference: Reference | DirectoryReference,
+    demands: Demands,
+    *,
+    at: datetime,
+    bundles: tuple[Attestation, ...] = (),
+) -> Outcome:
+    """Decide over the image that `reference` names, by what is attached to it, or by `bundles` when given.
+
+    Never raises for what a registry, an image or an attestation is like: that is the verdict.
+    """
+    try:
+        image = store.resolve(reference)
+    except Denied as denied:
+        return _denied(str(reference), demands, *denied.findings)
+    except Unavailable as error:
+        return _error(str(reference), demands, str(error))
+    if bundles:
+        return verify_attestations(bundles, image, demands, at=at, unread=Unread())
+    unread = Unread()
+    try:
+        outcome = verify_attestations(
+            attestations(store, image, unread), image, demands, at=at, unread=unread
+        )
+    except Unavailable as error:
+        return _error(str(image), demands, str(error))
+    return _with_relations(store, image, outcome)
+
+
+def verify_attestations(
+    candidates: Iterable[Attestation], image: Image, demands: Demands, *, at: datetime, unread: Unread
+) -> Outcome:
+    """The outcome of the first candidate that passes whole, else of the one that got furthest.
+
+    A candidate whose outer signature is by nobody that the verifier named counts for nothing, however many there
+    are. When something was left unread and nothing passed, the verdict is an error, never a denial that a cache
+    could keep.
+    """
+    best: Outcome | None = None
+    decided = 0
+    for candidate in candidates:
+        if decided == MOST_DECIDED:
+            unread.reasons.append(f"candidates beyond {MOST_DECIDED}")
+            break
+        outcome = consider(candidate, image, demands, at=at)
+        if outcome.verdict.verdict == PASS:
+            return outcome
+        decided += _rank(outcome, demands) > Reason.ATTESTATION_SIGNATURE.order
+        if best is None or _rank(outcome, demands) > _rank(best, demands):
+            best = outcome
+    if unread:
+        return _error(str(image), demands, "; ".join(unread.reasons[:3]))
+    if best is not None:
+        return best
+    return _denied(str(image), demands, _nothing_found(image))
+
+
+def verify_links(
+    raw_links: Mapping[str, bytes], layout: Envelope | None, demands: Demands, *, at: datetime
+) -> Verdict:
+    """Decide over a directory of links, by file name; no image is bound."""
+    links, faults = parse_links(raw_links, "the link directory")
+    return decide(Evidence(layout, links, {}, faults), None, demands, at=at)
+
+
+def bad_layout(image: str, demands: Demands, error: Malformed) -> Verdict:
+    """The verdict when the layout that the verifier gave is no signed document at all."""
+    return _denied(
+        image, demands, _finding(Reason.LAYOUT_INVALID, error.where, error.expected, error.found)
+    ).verdict
+
+
+def bad_reference(image: str, demands: Demands, error: Malformed) -> Verdict:
+    """The verdict for an image whose name cannot be read."""
+    finding = _finding(Reason.INVALID_REFERENCE, error.where, error.expected, error.found)
+    return _denied(image, demands, finding).verdict
+
+
+def _rank(outcome: Outcome, demands: Demands) -> int:
+    reason = outcome.verdict.reason
+    if reason is None:
+        return len(Reason)
+    stranger = reason is Reason.ATTESTATION_SIGNATURE and bool(demands.attesters or demands.layout)
+    return -1 if stranger else reason.order
+
+
+def _nothing_found(image: Image) -> Finding:
+    return _finding(
+        Reason.NO_ATTESTATION,
+        str(image),
+        "evidence of intoto-action attached to the image",
+        "none of that kind",
+    )
+
+
+def _denied(image: str, demands: Demands, *findings: Finding) -> Outcome:
+    reason = min((each.reason for each in findings), key=lambda each: each.order)
+    verdict = Verdict(
+        verdict=DENY,
+        reason=reason,
+        image=image,
+        explanation=findings,
+        subject="not checked",
+        criteria=criteria(demands),
+    )
+    return Outcome(verdict, None, None)
+
+
+def _error(image: str, demands: Demands, found: str) -> Outcome:
+    finding = _finding(
+        Reason.REGISTRY_ERROR, image, "a registry that answers for everything that was asked", found
+    )
+    outcome = _denied(image, demands, finding)
+    return msgspec.structs.replace(outcome, verdict=msgspec.structs.replace(outcome.verdict, verdict=ERROR))
+
+
+def _finding(reason: Reason, where: str, expected: str, found: str) -> Finding:
+    return Finding(reason=reason, where=where, expected=expected, found=found)
+
+
+def _with_relations(store: Store, image: Image, outcome: Outcome) -> Outcome:
+    """Say it when the evidence is about the index of this image, or about one of its children."""
+    verdict = outcome.verdict
+    notes: tuple[str, ...] = ()
+    if verdict.reason is Reason.SUBJECT_UNBOUND:
+        notes = tuple(_parents(store, image, verdict))
+    elif verdict.reason is Reason.NO_ATTESTATION:
+        notes = tuple(_attested_children(store, image))
+    if not notes:
+        return outcome
+    return msgspec.structs.replace(
+        outcome, verdict=msgspec.structs.replace(verdict, notes=verdict.notes + notes)
+    )
+
+
+def _parents(store: Store, image: Image, verdict: Verdict) -> Iterable[str]:
+    recorded = {seen.recorded for finding in verdict.explanation for seen in finding.sightings}
+    for digest in sorted(recorded - {image.digest})[:_MOST_RELATED]:
+        try:
+            parsed = parse_manifest(store.read_manifest(digest, _PARENT_CAP), digest)
+        except (Unavailable, Denied, Malformed):
+            continue  # this only explains a denial better; what cannot be read explains nothing
+        children = platforms(parsed) if isinstance(parsed, Index) else ()
+        for child in children:
+            if child.digest == image.digest:
+                yield f"the chain makes the index {digest}, of which this image is {child.name}: verify the index"
+
+
+def _attested_children(store: Store, image: Image) -> Iterable[str]:
+    for child in image.platforms[:_MOST_RELATED]:
+        try:
+            attached = store.referrers(Image(image.repository, child.digest)).descriptors
+        except (Unavailable, Denied):
+            continue  # as above
+        if attached:
+            yield f"something is attached to {child.name} ({child.digest}), but nothing to this index"
