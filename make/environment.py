@@ -107,7 +107,8 @@ def _pip(python: Path, words: Sequence[str], *, failed: str) -> None:
 def _run(command: Sequence[str], *, failed: str) -> None:
     # pip refuses PIP_USER inside an environment; everything else a user set for pip stays.
     environ = {**os.environ, "PIP_USER": "0"}
-    done = subprocess.run(command, cwd=CHECKOUT, env=environ, stdin=subprocess.DEVNULL, check=False)
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    done = subprocess.run(command, cwd=CHECKOUT, env=environ, check=False, **quiet)
     if done.returncode != 0:
         raise MakeError(f"{failed}\nThe command was: {' '.join(command)}")
 
