@@ -57,9 +57,10 @@ def _output(process: subprocess.Popen[bytes], name: str, seconds: float, cap: in
 
     def read() -> bytes:
         """Up to the cap, then on to the end without keeping it: a program that is not read from would hang."""
-        kept = stream.read(cap)
-        while stream.read(1 << 16):
-            continue
+        with stream:
+            kept = stream.read(cap)
+            while stream.read(1 << 16):
+                continue
         process.wait()
         return kept
 
@@ -69,5 +70,3 @@ def _output(process: subprocess.Popen[bytes], name: str, seconds: float, cap: in
         if process.poll() is None:
             process.kill()
             process.wait()
-        else:
-            stream.close()

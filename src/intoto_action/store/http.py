@@ -136,7 +136,7 @@ class Transport:
                 authorization = None
                 if request.method not in {"GET", "HEAD"}:
                     raise Unavailable(
-                        f"{request.what}: {_host(url)} sends the upload on to {_host(target)}, which is not followed"
+                        f"{request.what}: {_host(url)} sends it on to {_host(target)}, which is not followed"
                     )
             url = target
         raise Unavailable(f"{request.what}: more than {_REDIRECTS} redirects, the last one to {_host(url)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,6 @@ import msgspec
 
 from intoto_action.deadline import Deadline, Overdue
 from intoto_action.formats.oci import (
-    BUNDLE,
     EMPTY_CONFIG_BYTES,
     INDEXES,
     MANIFEST_CAP,
@@ -39,12 +39,20 @@ from intoto_action.reason import Denied, Finding, Malformed, Misused, Reason, Un
 from intoto_action.store.content import check_cap, check_digest, check_size
 from intoto_action.store.files import read_plain, write_whole
 from intoto_action.store.interface import MOST_REFERRERS, Referrers
-from intoto_action.store.listing import Entry, Listing, entry_of, parse_listing
+from intoto_action.store.listing import (
+    Entry,
+    Listing,
+    entry_of,
+    fallback_tag,
+    parse_listing,
+    referrer_descriptor,
+)
 
 _MARKER = "oci-layout"
 _INDEX = "index.json"
 _VERSIONS = frozenset({"1.0.0"})
 _LOCK_POLL = 0.05
+_FALLBACK_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{64}\Z")
 
 
 class _Marker(msgspec.Struct, rename="camel"):
@@ -98,8 +106,7 @@ class ImageDirectory:
         """Write the bundle, its manifest, and last the new index; two writers wait for each other."""
         subject = Descriptor(image.media_type, image.digest, image.size)
         manifest = referrer_manifest(subject, bundle, predicate_type, _now())
-        annotations = decode(manifest, Manifest, "our own manifest").annotations
-        own = Descriptor(OCI_MANIFEST, digest_of(manifest), len(manifest), BUNDLE, annotations)
+        own = referrer_descriptor(manifest)
         for content in (EMPTY_CONFIG_BYTES, bundle, manifest):
             self._write_blob(content)
         with self._locked():
@@ -199,12 +206,10 @@ class ImageDirectory:
             or parsed.subject.digest != image.digest
         ):
             return None
-        kind = parsed.artifact_type or parsed.config.media_type
-        full = Descriptor(descriptor.media_type, descriptor.digest, len(raw), kind, parsed.annotations)
-        return Entry(full, entry.raw)
+        return Entry(referrer_descriptor(raw), entry.raw)
 
     def _fallback(self, listing: Listing, image: Image, faults: list[str]) -> tuple[Entry, ...]:
-        tag = image.digest.replace(":", "-")
+        tag = fallback_tag(image.digest)
         for each in listing.entries:
             if each.tag != tag:
                 continue
@@ -311,8 +316,7 @@ def _is(entry: Entry, image: Image) -> bool:
 
 
 def _is_fallback_tag(tag: str) -> bool:
-    algorithm, dash, hexadecimal = tag.partition("-")
-    return bool(dash) and (algorithm, len(hexadecimal)) in {("sha256", 64), ("sha512", 128)}
+    return _FALLBACK_TAG.match(tag) is not None
 
 
 def _now() -> str:

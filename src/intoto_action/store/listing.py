@@ -10,7 +10,16 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from intoto_action.formats.oci import OCI_INDEX, Descriptor, Index, parse_manifest
+from intoto_action.formats.oci import (
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Descriptor,
+    Index,
+    Manifest,
+    digest_of,
+    parse_manifest,
+)
+from intoto_action.formats.reference import parse_digest
 from intoto_action.reason import Malformed
 
 TAG_ANNOTATION = "org.opencontainers.image.ref.name"
@@ -74,6 +83,28 @@ class Listing(msgspec.Struct, frozen=True):
 def entry_of(descriptor: Descriptor) -> Entry:
     """An entry for a descriptor of our own."""
     return Entry(descriptor, msgspec.json.encode(descriptor))
+
+
+def fallback_tag(digest: str) -> str:
+    """The tag under which registries without the referrers API keep what is attached to a digest.
+
+    Source: OCI distribution specification 1.1, referrers tag schema (the hex part is cut at 64 characters).
+    """
+    algorithm, _, hexadecimal = parse_digest(digest).partition(":")
+    return f"{algorithm[:32]}-{hexadecimal[:64]}"
+
+
+def referrer_descriptor(manifest: bytes) -> Descriptor:
+    """The descriptor of a manifest with a subject, as the referrers API lists it: with its type and annotations.
+
+    Raises: Malformed when it is no image manifest.
+    """
+    parsed = parse_manifest(manifest, "referrer")
+    if not isinstance(parsed, Manifest):
+        raise Malformed("referrer", "an image manifest", "an index")
+    kind = parsed.artifact_type or parsed.config.media_type
+    media_type = parsed.media_type or OCI_MANIFEST
+    return Descriptor(media_type, digest_of(manifest), len(manifest), kind, parsed.annotations)
 
 
 def empty_listing() -> Listing:

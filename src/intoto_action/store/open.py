@@ -1,0 +1,85 @@
+"""The store of a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from intoto_action.deadline import Deadline
+from intoto_action.formats.reference import DirectoryReference, Reference
+from intoto_action.reason import Misused
+from intoto_action.store.image_directory import ImageDirectory
+from intoto_action.store.interface import Store
+
+COSIGN = "cosign"
+NATIVE = "native"
+PUSH_WITH = (COSIGN, NATIVE)
+"""The words of `--push-with`."""
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+def open_store(
+    reference: Reference | DirectoryReference,
+    *,
+    deadline: Deadline,
+    environ: Mapping[str, str],
+    allow_http: bool = False,
+    token_realms: Mapping[str, str] = {},
+    push_with: str = COSIGN,
+) -> Store:
+    """The repository or the image directory in which a reference lies. Nothing is asked or read yet.
+
+    `token_realms` maps a registry (host and port) to another host that may see its credentials; `environ` says
+    where credentials lie (HOME, DOCKER_CONFIG, …), and is what cosign and credential helpers get.
+
+    Raises: Misused when `push_with` is no word that is known.
+    """
+    if push_with not in PUSH_WITH:
+        raise Misused(f"--push-with: expected {' or '.join(PUSH_WITH)}, found {push_with[:40]!r}")
+    if isinstance(reference, DirectoryReference):
+        return ImageDirectory(Path(reference.directory), deadline=deadline)
+    return _open_registry(
+        reference,
+        deadline=deadline,
+        environ=environ,
+        allow_http=allow_http,
+        token_realms=token_realms,
+        push_with=push_with,
+    )
+
+
+def _open_registry(
+    reference: Reference,
+    *,
+    deadline: Deadline,
+    environ: Mapping[str, str],
+    allow_http: bool,
+    token_realms: Mapping[str, str],
+    push_with: str,
+) -> Store:
+    from intoto_action.store.attaching import Attaching, NativePush
+    from intoto_action.store.cosign import CosignPush
+    from intoto_action.store.credentials import Keychain
+    from intoto_action.store.distribution import Distribution
+    from intoto_action.store.http import Transport
+    from intoto_action.store.registry import Registry
+    from intoto_action.store.tokens import Authorizer
+
+    ca_bundle = next((environ[name] for name in _CA_VARIABLES if environ.get(name)), None)
+    transport = Transport(deadline, allow_http=allow_http, ca_bundle=ca_bundle)
+    keychain = Keychain(environ, deadline)
+    authorizer = Authorizer(
+        reference.registry,
+        lambda: keychain.find(reference.registry, reference.repository),
+        transport,
+        realms=token_realms,
+    )
+    distribution = Distribution(
+        reference.registry,
+        reference.repository,
+        transport=transport,
+        authorizer=authorizer,
+        allow_http=allow_http,
+    )
+    push = CosignPush(environ, deadline) if push_with == COSIGN else NativePush()
+    return Registry(distribution, Attaching(push, deadline))
