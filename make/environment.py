@@ -107,8 +107,8 @@ def _pip(python: Path, words: Sequence[str], *, failed: str) -> None:
 def _run(command: Sequence[str], *, failed: str) -> None:
     # pip refuses PIP_USER inside an environment; everything else a user set for pip stays.
     environ = {**os.environ, "PIP_USER": "0"}
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    done = subprocess.run(command, cwd=CHECKOUT, env=environ, check=False, **quiet)
+    nothing = subprocess.DEVNULL  # what goes wrong is said on standard error
+    done = subprocess.run(command, cwd=CHECKOUT, env=environ, stdin=nothing, stdout=nothing, check=False)
     if done.returncode != 0:
         raise MakeError(f"{failed}\nThe command was: {' '.join(command)}")
 

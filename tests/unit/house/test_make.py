@@ -136,3 +136,34 @@ def test_a_debian_command_that_is_missing_comes_with_the_words_to_get_it() -> No
     assert debian.how_to_get(["podman", "htpasswd"]) == (
         "sudo apt-get install --no-install-recommends apache2-utils podman"
     )
+
+
+@pytest.fixture
+def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An apt-get that knows one package of two, and the file where it writes down how it was called."""
+    calls = tmp_path / "calls"
+    script(tmp_path / "bin", "apt-get", f'echo "$@" >> {calls}; case "$*" in *unknown*) exit 100 ;; esac')
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(debian, "PACKAGES", {"nowhere-to-be-found": ("unknown", "known")})
+    monkeypatch.setattr(debian, "missing", lambda: ("nowhere-to-be-found",))
+    return calls
+
+
+def test_root_gets_what_is_missing_from_the_first_package_that_apt_knows(
+    apt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    debian.install_missing()
+    verbs = [line.split("DPkg::Lock::Timeout=300 ")[1] for line in apt.read_text().splitlines()]
+    assert verbs == [
+        "update",
+        "install --no-install-recommends unknown",
+        "install --no-install-recommends known",
+    ]
+
+
+def test_who_is_not_root_installs_nothing(apt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    debian.install_missing()
+    assert not apt.exists()
