@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -102,14 +102,13 @@ def password_prompt() -> Callable[[str], str] | None:
 
 def signing_options(verb: str) -> Callable[[Callback[R]], Callback[R]]:
     """`--key`, `--password-env` and `--keyless` of `verb`, handed to it as `signing: SigningOptions`."""
+    make = partial(option, verb) if verb in VERBS_WITH_ENVIRONMENT else click.option
     return _group(
         "signing",
         SigningOptions,
-        option(
-            verb, "--key", metavar="KEY", help="A PEM file, or env:NAME with the PEM in the variable NAME."
-        ),
-        option(verb, "--password-env", metavar="VAR", help="The variable with the password of KEY."),
-        option(verb, "--keyless", is_flag=True, hidden=True),
+        make("--key", metavar="KEY", help="A PEM file, or env:NAME with the PEM in the variable NAME."),
+        make("--password-env", metavar="VAR", help="The variable with the password of KEY."),
+        make("--keyless", is_flag=True, hidden=True),
     )
 
 
@@ -222,6 +221,18 @@ def trust_options(callback: Callback[R]) -> Callback[R]:
         ),
         click.option("--same-run", is_flag=True, help="All links must come from one run of the workflow."),
     )(callback)
+
+
+def timeout_option(seconds: int) -> Callable[[Callback[R]], Callback[R]]:
+    """`--timeout`, the one deadline for everything a verb does over the network, in seconds."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(min=1, max=86_400),
+        default=seconds,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long all of it may take over the network.",
+    )
 
 
 def format_option(callback: Callback[R]) -> Callback[R]:

@@ -1,0 +1,125 @@
+"""Evidence packed, signed, decided on as a verifier would, and only then put beside its image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from intoto_action.decide.decide import Attestation, decide
+from intoto_action.decide.demands import Demands, Trust
+from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope, parse_envelope
+from intoto_action.formats.evidence import (
+    EVIDENCE_CAP,
+    PREDICATE_TYPE,
+    Evidence,
+    EvidenceFile,
+    encode_evidence,
+    parse_links,
+)
+from intoto_action.formats.oci import Descriptor
+from intoto_action.formats.reference import Image
+from intoto_action.formats.verdict import Verdict
+from intoto_action.keys.interface import Signer
+from intoto_action.keys.sealing import seal_bundle
+from intoto_action.reason import Misused
+from intoto_action.store.files import read_capped
+from intoto_action.store.interface import Store
+from intoto_action.trust.signature import check_signature
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A signed bundle, and what a verifier will say of it."""
+
+    bundle: bytes
+    verdict: Verdict
+
+
+def prepare(
+    image: Image,
+    layout: Envelope,
+    links: Mapping[str, bytes],
+    files: Mapping[str, bytes],
+    signer: Signer,
+    demands: Demands,
+    *,
+    at: datetime,
+) -> Prepared:
+    """Evidence for `image`, signed, and held against its layout by the decision that `verify` makes.
+
+    Raises: Misused for a link that is no signed document, and for evidence over the cap; Malformed for bad names.
+    """
+    bundle = _pack(image, layout, links, files, signer)
+    return Prepared(bundle, _judge(bundle, image, layout, signer, demands, at))
+
+
+def _pack(
+    image: Image, layout: Envelope, links: Mapping[str, bytes], files: Mapping[str, bytes], signer: Signer
+) -> bytes:
+    envelopes, faults = parse_links(links, "the link directory")
+    for fault in faults.values():
+        raise Misused(f"{fault}: take the file away, or record the step again")
+    evidence = Evidence(layout, envelopes, {name: _evidence_file(content) for name, content in files.items()})
+    statement = encode_evidence(evidence, image.repository or "image", image.digest)
+    bundle = seal_bundle(PAYLOAD_TYPE, statement, signer)
+    if len(bundle) > EVIDENCE_CAP:
+        raise Misused(_too_large(len(bundle), links, files))
+    return bundle
+
+
+def _judge(
+    bundle: bytes, image: Image, layout: Envelope, signer: Signer, demands: Demands, at: datetime
+) -> Verdict:
+    # Without --layout-key the root is not checked; then a signature of ours on the layout counts as a root's,
+    # because verify takes an attestation by a root.
+    if demands.layout_trust is None and check_signature(layout, signer.key):
+        demands = msgspec.structs.replace(demands, layout_trust=Trust((signer.key,)))
+    return decide(Attestation(parse_envelope(bundle, "the bundle"), "the bundle"), image, demands, at=at)
+
+
+def publish(
+    store: Store, image: Image, bundle: bytes, tags: tuple[str, ...], say: Callable[[str], None]
+) -> Descriptor:
+    """Attach the bundle, and when it is there put the image under the tags: a tag exists only with its evidence.
+
+    Raises: Unavailable.
+    """
+    referrer = store.attach(image, bundle, PREDICATE_TYPE)
+    for tag in tags:
+        store.tag(image, tag)
+        say(f"tag {tag} set")
+    return referrer
+
+
+def read_files(words: tuple[str, ...]) -> dict[str, bytes]:
+    """The files of `--file NAME=PATH`.
+
+    Raises: Misused.
+    """
+    files: dict[str, bytes] = {}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not (name and equals and path):
+            raise Misused(f"--file: expected NAME=PATH, found {word[:200]!r}")
+        if name in files or name.endswith((".link", ".layout")):
+            raise Misused(
+                f"--file: expected a name that nothing else in the evidence has, found {name[:200]!r}"
+            )
+        files[name] = read_capped(Path(path), EVIDENCE_CAP, "the file")
+    return files
+
+
+def _evidence_file(content: bytes) -> EvidenceFile:
+    """A file as evidence holds it."""
+    return EvidenceFile(sha256(content).hexdigest(), content)
+
+
+def _too_large(size: int, links: Mapping[str, bytes], files: Mapping[str, bytes]) -> str:
+    largest = max((*links.items(), *files.items()), key=lambda item: len(item[1]))
+    return (
+        f"the evidence has {size} bytes, and at most {EVIDENCE_CAP} are stored and read. The largest part is "
+        f"{largest[0]} with {len(largest[1])} bytes: record a large tree as one artifact, with dir:PATH for PATH"
+    )

@@ -1,0 +1,149 @@
+"""`attach`: evidence for an image, decided on, signed, and put beside it."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from intoto_action.cli.options import (
+    RegistryOptions,
+    SigningOptions,
+    TrustOptions,
+    example,
+    registry_options,
+    signing_options,
+    tell,
+    timeout_option,
+    trust_options,
+)
+from intoto_action.formats.verdict import PASS
+from intoto_action.reason import ExitCode
+from intoto_action.store.files import read_capped, write_whole
+
+if TYPE_CHECKING:
+    from intoto_action.formats.envelope import Envelope
+    from intoto_action.formats.reference import Image
+    from intoto_action.formats.verdict import Verdict
+    from intoto_action.store.interface import Store
+
+
+@click.command(
+    epilog=example(
+        "intoto-action attach ghcr.io/octo/app@sha256:… --layout root.layout --link-dir links \\",
+        "    --layout-key owner.pub --key attester.pem",
+    )
+)
+@click.option(
+    "--layout", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The signed layout."
+)
+@click.option(
+    "--link-dir",
+    default=".",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The links, here and in folders directly below.",
+)
+@signing_options("attach")
+@click.option(
+    "--file", "files", multiple=True, metavar="NAME=PATH", help="A file that goes with the links. Repeatable."
+)
+@click.option(
+    "--tag", "tags", multiple=True, metavar="T", help="Put the image under T once its evidence is there."
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Keep the bundle as a file too."
+)
+@click.option(
+    "--push-with",
+    type=click.Choice(["cosign", "native"]),
+    default="cosign",
+    show_default=True,
+    help="Who writes to the registry.",
+)
+@click.option("--no-verify", is_flag=True, help="Push even what verify would deny.")
+@trust_options
+@registry_options
+@timeout_option(300)
+@click.argument("image", metavar="IMAGE")
+def attach(
+    layout: Path,
+    link_dir: Path,
+    signing: SigningOptions,
+    files: tuple[str, ...],
+    tags: tuple[str, ...],
+    output: Path | None,
+    push_with: str,
+    no_verify: bool,
+    trust: TrustOptions,
+    registry: RegistryOptions,
+    timeout: float,
+    image: str,
+) -> int:
+    """Put links and layout on IMAGE as signed evidence, after the same decision that verify makes."""
+    from intoto_action.attach.attach import prepare, publish, read_files
+    from intoto_action.attach.collect import collect
+    from intoto_action.formats.reference import parse_tag
+
+    checked_tags = tuple(parse_tag(tag) for tag in tags)
+    signed_layout = _read_layout(layout)
+    collected = collect(link_dir)
+    for path in collected.replaced:
+        tell(f"{path} is of an earlier attempt of the run and is left out")
+    content = read_files(files)
+    demands = trust.demands(environ=os.environ)
+    store, resolved = _open(image, registry, timeout, push_with)
+    prepared = prepare(
+        resolved, signed_layout, collected.links, content, signing.signer(), demands, at=datetime.now(UTC)
+    )
+    if not no_verify and prepared.verdict.verdict != PASS:
+        _refuse(prepared.verdict)
+        return prepared.verdict.exit_code
+    if not no_verify and not trust.layout_keys:
+        tell("the layout's root was not checked: give --layout-key, as verify will")
+    if output is not None:
+        write_whole(output, prepared.bundle, overwrite=True)
+    referrer = publish(store, resolved, prepared.bundle, checked_tags, tell)
+    click.echo(f"attached {referrer.digest} to {resolved}")
+    return ExitCode.PASS
+
+
+def _read_layout(path: Path) -> Envelope:
+    from intoto_action.formats.evidence import parse_signed
+    from intoto_action.formats.strict_json import DOCUMENT_CAP
+
+    return parse_signed(read_capped(path, DOCUMENT_CAP, "the layout"), str(path))
+
+
+def _open(text: str, registry: RegistryOptions, timeout: float, push_with: str) -> tuple[Store, Image]:
+    from intoto_action.deadline import Deadline
+    from intoto_action.formats.reference import parse_reference
+    from intoto_action.store.open import open_store
+
+    reference = parse_reference(text)
+    store = open_store(
+        reference,
+        deadline=Deadline(timeout),
+        allow_http=registry.allow_http,
+        token_realms=registry.token_realms,
+        environ=os.environ,
+        push_with=push_with,
+    )
+    image = store.resolve(reference)
+    if reference.digest is None:
+        tell(f"{text} is {image.digest} now, and that is what the evidence is for")
+    return store, image
+
+
+def _refuse(verdict: Verdict) -> None:
+    from intoto_action.cli.verdicts import shown
+
+    click.echo(shown([verdict], "text"), nl=False, err=True)
+    click.echo(
+        "error: nothing was pushed, because verify would deny it (--no-verify pushes it all the same)",
+        err=True,
+    )

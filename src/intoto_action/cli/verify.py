@@ -1,0 +1,217 @@
+"""`verify`: an image, or a directory of links, held against a layout."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from intoto_action.cli.options import (
+    RegistryOptions,
+    TrustOptions,
+    example,
+    format_option,
+    registry_options,
+    timeout_option,
+    trust_options,
+)
+from intoto_action.reason import Malformed, Misused
+
+if TYPE_CHECKING:
+    from intoto_action.decide.decide import Attestation
+    from intoto_action.decide.demands import Demands
+    from intoto_action.formats.envelope import Envelope
+    from intoto_action.formats.verdict import Verdict
+
+
+@click.command(
+    epilog=example(
+        "intoto-action verify --layout-key owner.pub ghcr.io/octo/app:1.2",
+        "intoto-action verify --layout-key owner.pub --layout root.layout --link-dir links",
+    )
+)
+@trust_options
+@click.option(
+    "--layout", type=click.Path(path_type=Path), metavar="FILE", help="Use this layout, not the evidence's."
+)
+@click.option(
+    "--link-dir", type=click.Path(path_type=Path), metavar="DIR", help="Verify these links, without an image."
+)
+@click.option(
+    "--digest", metavar="sha256:…", help="Verify the image with this digest by --bundle, without a registry."
+)
+@click.option(
+    "--bundle",
+    "bundles",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Evidence from a file that attach --output wrote, in place of the registry's. Repeatable.",
+)
+@click.option(
+    "--on-deny",
+    type=click.Choice(["fail", "warn"]),
+    default="fail",
+    show_default=True,
+    help="With warn a denial is printed and the exit code is 0.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write it to FILE (.json, .md, text).",
+)
+@format_option
+@registry_options
+@timeout_option(60)
+@click.argument("images", nargs=-1, metavar="[IMAGE]…")
+def verify(
+    trust: TrustOptions,
+    layout: Path | None,
+    link_dir: Path | None,
+    digest: str | None,
+    bundles: tuple[Path, ...],
+    on_deny: str,
+    report: Path | None,
+    form: str,
+    registry: RegistryOptions,
+    timeout: float,
+    images: tuple[str, ...],
+) -> int:
+    """Say whether IMAGE was built as its layout demands, or exactly why not.
+
+    Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry did not answer.
+    """
+    from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
+
+    _check_words(trust, layout, link_dir, digest, bundles, images)
+    subjects = tuple(str(each) for each in (images or (digest or link_dir,)))
+    try:
+        pinned = _layout(layout)
+        demands = trust.demands(environ=os.environ, layout=pinned)
+        at = datetime.now(UTC)
+        if link_dir is not None:
+            verdicts = [_verify_links(link_dir, demands, at)]
+        elif digest is not None:
+            verdicts = [_verify_digest(digest, bundles, demands, at)]
+        else:
+            verdicts = [_verify_image(image, bundles, demands, registry, timeout, at) for image in images]
+    except _BadLayout as error:
+        verdicts = [_bad_layout(subject, trust, error.fault) for subject in subjects]
+    print_verdicts(verdicts, form)
+    if report is not None:
+        write_report(verdicts, report)
+    return exit_code(verdicts, on_deny)
+
+
+class _BadLayout(Exception):
+    def __init__(self, fault: Malformed) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+def _check_words(
+    trust: TrustOptions,
+    layout: Path | None,
+    link_dir: Path | None,
+    digest: str | None,
+    bundles: tuple[Path, ...],
+    images: tuple[str, ...],
+) -> None:
+    if sum((bool(images), link_dir is not None, digest is not None)) != 1:
+        raise Misused("expected one of: IMAGE…, --link-dir DIR, or --digest sha256:… with --bundle FILE")
+    if not trust.layout_keys:
+        raise Misused(
+            "expected --layout-key PUB: without the key of the layout's owner, anybody could have written the layout"
+        )
+    if link_dir is not None and layout is None:
+        raise Misused(
+            "expected --layout FILE beside --link-dir: a directory of links has no layout of its own"
+        )
+    if link_dir is not None and (bundles or trust.subject_step or trust.attesters or trust.same_as):
+        raise Misused(
+            "--bundle, --subject-step, --attester and --same-as speak of an image: leave them out with --link-dir"
+        )
+    if digest is not None and not bundles:
+        raise Misused("expected --bundle FILE beside --digest: there is no registry to ask")
+    if bundles and len(images) > 1:
+        raise Misused("expected one IMAGE with --bundle: evidence is of one image")
+
+
+def _layout(path: Path | None) -> Envelope | None:
+    from intoto_action.formats.evidence import parse_signed
+    from intoto_action.formats.strict_json import DOCUMENT_CAP
+    from intoto_action.store.files import read_capped
+
+    if path is None:
+        return None
+    raw = read_capped(path, DOCUMENT_CAP, "the layout")
+    try:
+        return parse_signed(raw, str(path))
+    except Malformed as error:
+        raise _BadLayout(error) from error
+
+
+def _verify_links(directory: Path, demands: Demands, at: datetime) -> Verdict:
+    from intoto_action.store.link_directory import read_links
+    from intoto_action.verify.verify import verify_links
+
+    return verify_links(read_links(directory), None, demands, at=at)
+
+
+def _verify_digest(digest: str, bundles: tuple[Path, ...], demands: Demands, at: datetime) -> Verdict:
+    from intoto_action.formats.reference import Image, parse_digest
+    from intoto_action.verify.candidates import Unread
+    from intoto_action.verify.verify import bad_reference, verify_attestations
+
+    try:
+        image = Image(None, parse_digest(digest))
+    except Malformed as error:
+        return bad_reference(digest, demands, error)
+    return verify_attestations(_read_bundles(bundles), image, demands, at=at, unread=Unread()).verdict
+
+
+def _verify_image(
+    text: str,
+    bundles: tuple[Path, ...],
+    demands: Demands,
+    registry: RegistryOptions,
+    timeout: float,
+    at: datetime,
+) -> Verdict:
+    from intoto_action.deadline import Deadline
+    from intoto_action.formats.reference import parse_reference
+    from intoto_action.store.open import open_store
+    from intoto_action.verify.verify import bad_reference, verify_image
+
+    try:
+        reference = parse_reference(text)
+    except Malformed as error:
+        return bad_reference(text, demands, error)
+    store = open_store(
+        reference,
+        deadline=Deadline(timeout),
+        allow_http=registry.allow_http,
+        token_realms=registry.token_realms,
+        environ=os.environ,
+    )
+    return verify_image(store, reference, demands, at=at, bundles=_read_bundles(bundles)).verdict
+
+
+def _read_bundles(paths: tuple[Path, ...]) -> tuple[Attestation, ...]:
+    from intoto_action.formats.evidence import EVIDENCE_CAP
+    from intoto_action.store.files import read_capped
+    from intoto_action.verify.candidates import parse_attestation
+
+    return tuple(
+        parse_attestation(read_capped(path, EVIDENCE_CAP, "the bundle"), str(path)) for path in paths
+    )
+
+
+def _bad_layout(subject: str, trust: TrustOptions, fault: Malformed) -> Verdict:
+    from intoto_action.verify.verify import bad_layout
+
+    return bad_layout(subject, trust.demands(environ=os.environ), fault)

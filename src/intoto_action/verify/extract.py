@@ -1,0 +1,65 @@
+"""Evidence taken apart again, for stock tools: `root.layout`, the links and the files in a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from intoto_action.decide.decide import Outcome
+from intoto_action.decide.demands import Demands
+from intoto_action.formats.evidence import file_name_fault
+from intoto_action.formats.link import link_file_name
+from intoto_action.formats.verdict import PASS
+from intoto_action.reason import Denied, Malformed, Misused
+from intoto_action.store.files import write_whole
+
+LAYOUT_FILE = "root.layout"
+
+
+class Extracted(msgspec.Struct, frozen=True):
+    """File names to bytes, for one directory."""
+
+    documents: Mapping[str, bytes]
+
+
+def extract(outcome: Outcome, demands: Demands) -> Extracted:
+    """The documents of a candidate that passed.
+
+    A link's name comes from its verified payload and its signer's keyid, never from the evidence; a file keeps the
+    name that the evidence gives it when nothing of ours has it.
+    Raises: Denied with the findings of an outcome that did not pass; Malformed for names that collide.
+    """
+    verdict, evidence, chain = outcome.verdict, outcome.evidence, outcome.chain
+    if verdict.verdict != PASS or evidence is None or chain is None:
+        raise Denied(*verdict.explanation)
+    layout = demands.layout or evidence.layout
+    documents = {LAYOUT_FILE: layout.raw} if layout else {}
+    for step, verified in chain.links.items():
+        for each in verified:
+            documents[link_file_name(step, each.signer.keyid)] = each.envelope.raw
+    for name, file in evidence.files.items():
+        if file_name_fault(name) or name in documents or name.endswith(".link"):
+            raise Malformed(
+                f"file {name!r} of the evidence", "a name that no link or layout has", "one that does"
+            )
+        documents[name] = file.content
+    return Extracted(documents)
+
+
+def write_extracted(directory: Path, extracted: Extracted) -> None:
+    """Write the documents into a directory that is new or empty: a link that lay there would count as evidence.
+
+    Raises: Misused.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise Misused(
+                f"{directory} is not empty: name a new directory, so that nothing else counts as evidence"
+            )
+    except OSError as error:
+        raise Misused(f"the directory {directory} cannot be made: {error.strerror or error}") from error
+    for name, content in extracted.documents.items():
+        write_whole(directory / name, content, overwrite=False)
