@@ -50,7 +50,7 @@ class Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The verb of that name, imported now; None when there is none."""
-        if cmd_name not in self.list_commands(ctx):
+        if cmd_name not in VERBS or not find_spec(_module(cmd_name)):
             return None
         command = getattr(import_module(_module(cmd_name)), cmd_name)
         return command if isinstance(command, click.Command) else None

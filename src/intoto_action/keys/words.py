@@ -27,6 +27,7 @@ KEYLESS = "keyless:"
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,15}):")
+_NO_PATH = re.compile(r"[\x00\n\ud800-\udbff]|\A\Z|\A.{4097}|[^/]{256}", re.DOTALL)
 _IDENTITY = re.compile(r"(identity|issuer)=")
 _KEYS_ONLY = (
     "this version signs with keys: give a PEM file or env:NAME; `intoto-action keygen PATH` makes one"
@@ -125,7 +126,7 @@ def _private_source(word: str, environ: Mapping[str, str]) -> _Source:
     if word.startswith(VARIABLE_SCHEME):
         return _from_variable(word, environ, "private key")
     scheme = _SCHEME.match(word)
-    if scheme and not Path(word).exists():
+    if scheme and not os.path.lexists(word):
         raise Misused(f"expected a key, found a {scheme.group(1)}: URI; {_KEYS_ONLY}")
     return _from_file(word, "private key")
 
@@ -151,13 +152,18 @@ def _from_variable(word: str, environ: Mapping[str, str], what: str) -> _Source:
 
 
 def _from_file(word: str, what: str) -> _Source:
-    where = f"the {what} {_shown(word)}"
+    if _NO_PATH.search(word):
+        raise Misused(
+            f"expected the path of a PEM file or env:NAME for the {what}, found something that can be neither (it "
+            "is not shown: it may be a key)"
+        )
+    where = f"the {what} {word!r}"
     try:
         with Path(word).open("rb") as file:
             state = os.fstat(file.fileno())
             raw = file.read(TEXT_CAP + 1)
-    except ValueError as error:  # a NUL in the name
-        raise Misused(f"{where} is no path of a file") from error
+    except UnicodeEncodeError as error:
+        raise Misused(f"{where} cannot be a path: it is not UTF-8") from error
     except OSError as error:
         raise Misused(
             f"{where} cannot be read: {error.strerror}; give the path of a PEM file, or env:NAME"
@@ -173,13 +179,6 @@ def _from_file(word: str, what: str) -> _Source:
             f"{where}: expected PEM text, found binary data: convert DER with `openssl pkey -inform DER`"
         ) from error
     return _Source(where, text, state.st_mode & 0o777 if stat.S_ISREG(state.st_mode) else 0)
-
-
-def _shown(word: str) -> str:
-    """A path for an error, unless it could be key material that went astray."""
-    if (len(word) > 255 and "/" not in word) or "\n" in word or len(word) > 1024:
-        return "(its name is not shown: it may be a key)"
-    return repr(word)
 
 
 def _password(
