@@ -8,6 +8,8 @@ import pytest
 from tests.parts.containers import container_storage
 from tests.parts.tools import left_out_is_failure, reasons
 
+pytest_plugins = ["tests.parts.registries"]
+
 # The machines that run this share their cores: how long one example took says nothing about the code.
 hypothesis.settings.register_profile(
     "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
