@@ -15,7 +15,7 @@ from intoto_action.decide.chain import Chain, follow
 from intoto_action.decide.demands import Demands
 from intoto_action.decide.inspections.built_in import other_inspections
 from intoto_action.decide.layout import TrustedLayout, accept_layout
-from intoto_action.decide.links import accept_links
+from intoto_action.decide.links import VerifiedLink, assess_links
 from intoto_action.decide.origin import check_origin
 from intoto_action.formats.envelope import Envelope
 from intoto_action.formats.evidence import Evidence, Statement, parse_evidence, parse_statement
@@ -26,7 +26,8 @@ from intoto_action.formats.verdict import DENY, PASS, LayoutReport, Signer, Step
 from intoto_action.reason import Denied, Finding, Malformed, Reason
 from intoto_action.trust.signature import keys_that_signed
 
-SUBJECT_NOT_CHECKED = "not checked: no image was given"
+NO_IMAGE = "not checked: no image was given"
+NOT_REACHED = "not checked: something before it was denied"
 
 
 class Attestation(msgspec.Struct, frozen=True):
@@ -43,8 +44,9 @@ class Learnt(msgspec.Struct):
     evidence: Evidence | None = None
     layout: TrustedLayout | None = None
     layout_source: str = ""
+    links: dict[str, tuple[VerifiedLink, ...]] = {}
     chain: Chain | None = None
-    subject: str = SUBJECT_NOT_CHECKED
+    subject: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -94,8 +96,10 @@ def _phases(
     layout = learnt.layout = _accept_layout(evidence, demands, at, learnt)
     if isinstance(candidate, Attestation):
         _accept_outer_signature(candidate, layout.layout, demands)
-    links = accept_links(layout.layout, evidence, demands.revoked)
-    chain = learnt.chain = follow(layout.layout, links)
+    assessment = assess_links(layout.layout, evidence, demands.revoked)
+    learnt.links = assessment.verified
+    assessment.require()
+    chain = learnt.chain = follow(layout.layout, assessment.verified)
     learnt.notes += tuple(_command_notes(chain))
     if image is not None:
         learnt.subject = bind(chain, image, demands)
@@ -156,7 +160,7 @@ def _read(attestation: Attestation) -> tuple[Statement, Evidence]:
 
 def _accept_layout(evidence: Evidence, demands: Demands, at: datetime, learnt: Learnt) -> TrustedLayout:
     envelope = demands.layout or evidence.layout
-    learnt.layout_source = "given by the verifier" if demands.layout else "from the evidence"
+    learnt.layout_source = "the verifier" if demands.layout else "the evidence"
     if envelope is None:
         fault = evidence.layout_fault
         finding = Finding(
@@ -187,7 +191,7 @@ def _verdict(learnt: Learnt, demands: Demands, findings: tuple[Finding, ...]) ->
         layout=_layout_report(learnt),
         steps=_step_reports(learnt, findings),
         explanation=tuple(sorted(findings, key=lambda each: each.reason.order)),
-        subject=learnt.subject,
+        subject=learnt.subject or (NOT_REACHED if learnt.image else NO_IMAGE),
         criteria=criteria(demands),
         notes=learnt.notes,
     )
@@ -207,7 +211,7 @@ def _step_reports(learnt: Learnt, findings: tuple[Finding, ...]) -> tuple[StepRe
     denied = {each.step for each in findings}
     reports = []
     for step in layout.steps:
-        verified = learnt.chain.links[step.name] if learnt.chain else ()
+        verified = learnt.links.get(step.name, ())
         signers = tuple(Signer(str(each.signer), each.file_name) for each in verified)
         functionaries = tuple(str(key) for key in layout.functionaries(step))
         verdict = DENY if step.name in denied else PASS if learnt.chain else "unchecked"

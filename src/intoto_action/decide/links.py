@@ -17,7 +17,7 @@ from intoto_action.trust.signature import keys_that_signed
 
 
 class VerifiedLink(msgspec.Struct, frozen=True):
-    """A link that `accept_links` let through: only it makes them. `signer` is a functionary of the step."""
+    """A valid link by a functionary of the step, `signer`: only `assess_links` makes them."""
 
     link: Link
     signer: Key
@@ -40,27 +40,39 @@ class _Assessed(msgspec.Struct, frozen=True):
         return self.link is not None and not self.faults and bool(self.signers)
 
 
-def accept_links(layout: Layout, evidence: Evidence, revoked: Revoked) -> dict[str, tuple[VerifiedLink, ...]]:
-    """The verified links of every step, in the order of the layout, each by a functionary of its own.
+class Assessment(msgspec.Struct, frozen=True):
+    """The links of every step: `verified` those that count, the rest with what is to be said of it."""
 
-    A link that a functionary signed and that is not valid denies, whoever else signed a good one. A link that no
-    functionary signed says nothing: it is passed over when enough others are there, and explained when not.
-    Raises: Denied with LINK_MISSING, LINK_INVALID, or with LINK_SIGNATURE, THRESHOLD.
-    """
+    layout: Layout
+    verified: dict[str, tuple[VerifiedLink, ...]]
+    _assessed: dict[str, tuple[_Assessed, ...]]
+
+    def require(self) -> None:
+        """Every step has enough valid links by different functionaries.
+
+        A link that a functionary signed and that is not valid denies, whoever else signed a good one. A link that
+        no functionary signed says nothing: it is passed over when enough others are there, and explained when not.
+        Raises: Denied with LINK_MISSING, LINK_INVALID, or with LINK_SIGNATURE, THRESHOLD.
+        """
+        steps = self.layout.steps
+        short = [step for step in steps if len(self.verified[step.name]) < step.threshold]
+        faults = [each for step in steps for each in _form(step, self._assessed[step.name], step in short)]
+        if faults:
+            raise Denied(*faults)
+        missing = [
+            each
+            for step in short
+            for each in _short(self.layout, step, self._assessed[step.name], self.verified[step.name])
+        ]
+        if missing:
+            raise Denied(*missing)
+
+
+def assess_links(layout: Layout, evidence: Evidence, revoked: Revoked) -> Assessment:
+    """Look at every file that claims to be a link of a step, in the order of the layout."""
     assessed = {step.name: tuple(_assess_step(layout, step, evidence, revoked)) for step in layout.steps}
     verified = {step.name: _verified(assessed[step.name]) for step in layout.steps}
-    short = [step for step in layout.steps if len(verified[step.name]) < step.threshold]
-    if findings := [
-        finding for step in layout.steps for finding in _form(step, assessed[step.name], step in short)
-    ]:
-        raise Denied(*findings)
-    if findings := [
-        finding
-        for step in short
-        for finding in _short(layout, step, assessed[step.name], verified[step.name])
-    ]:
-        raise Denied(*findings)
-    return verified
+    return Assessment(layout, verified, assessed)
 
 
 def _assess_step(layout: Layout, step: Step, evidence: Evidence, revoked: Revoked) -> Iterator[_Assessed]:

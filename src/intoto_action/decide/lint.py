@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -24,6 +25,7 @@ from intoto_action.decide.lint_rules import (
 )
 from intoto_action.decide.patterns import may_meet, takes
 from intoto_action.formats.artifact import repository_of
+from intoto_action.formats.envelope import Wrapper
 from intoto_action.formats.key import Key, public_key_from_entry
 from intoto_action.formats.layout import Inspection, Layout, Rule, Step
 from intoto_action.formats.link import step_name_fault
@@ -31,9 +33,10 @@ from intoto_action.formats.rule import ArtifactRule, RuleKind, join_rule, parse_
 from intoto_action.formats.spelling import did_you_mean, quoted
 from intoto_action.reason import Finding, Malformed, Reason
 
-__all__ = ["Lint", "Severity", "error_findings", "lint"]
+__all__ = ["Lint", "Severity", "error_findings", "lint", "lint_expiry", "lint_wrapper"]
 
 FIELDS = (EXPECTED_MATERIALS, EXPECTED_PRODUCTS)
+LONG_LIFE = timedelta(days=2 * 366)
 _KEYID = re.compile(r"[0-9a-f]{8,128}\Z")
 _Lists = Mapping[tuple[str, str], Sequence[ArtifactRule]]
 """The rules of every list that is in in-toto's grammar, by step and field."""
@@ -72,6 +75,27 @@ def lint(layout: Layout) -> tuple[Lint, ...]:
 def error_findings(layout: Layout) -> tuple[Finding, ...]:
     """The errors among the faults, as findings of phase 3 of the decision."""
     return tuple(_finding(layout, each) for each in _errors(layout, _readable(layout)))
+
+
+def lint_expiry(layout: Layout, at: datetime) -> tuple[Lint, ...]:
+    """L23, which needs to know the time: a layout that has ended, or lives so long that old ones pile up.
+
+    Source: GHSA-73jv-h86v-c2vh: whoever has an old layout with valid signatures can use it until it ends.
+    """
+    if layout.expires_at <= at:
+        found = f"{layout.expires}, which is over"
+        return (_error("L23", "a layout that has not ended", found),)
+    if layout.expires_at > at + LONG_LIFE:
+        expected = f"an end within {LONG_LIFE.days} days, so that an older layout cannot be used for years"
+        return (_warning("L23", expected, layout.expires),)
+    return ()
+
+
+def lint_wrapper(wrapper: Wrapper) -> tuple[Lint, ...]:
+    """L27: the older wrapper signs canonical JSON, which two readers may write differently."""
+    if wrapper is Wrapper.METABLOCK:
+        return (_warning("L27", "a DSSE envelope", "a Metablock, in-toto's older wrapper"),)
+    return ()
 
 
 def _finding(layout: Layout, fault: Lint) -> Finding:
@@ -217,9 +241,24 @@ def _lists_errors(lists: _Lists) -> Iterator[Lint]:
 
 
 def _lists_warnings(lists: _Lists) -> Iterator[Lint]:
+    """L08 of a product is left out when another step cannot do without it."""
+    demanded = set(_demanded_elsewhere(lists))
     for (step, field), rules in lists.items():
         for fault in list_warnings(rules, field):
-            yield _of_list(fault, step, field)
+            name = rules[fault.rule].source_pattern if fault.rule is not None else ""
+            if fault.id != "L08" or (step, field, name) not in demanded:
+                yield _of_list(fault, step, field)
+
+
+def _demanded_elsewhere(lists: _Lists) -> Iterator[tuple[str, str, str]]:
+    """Step, field and name of what a REQUIRE and a MATCH of another list demand together."""
+    for (step, field), rules in lists.items():
+        required = {rule.pattern for rule in rules if rule.kind is RuleKind.REQUIRE}
+        for rule in rules:
+            if rule.kind is RuleKind.MATCH and rule.is_literal and rule.source_pattern in required:
+                other = (rule.step, f"expected_{rule.destination}")
+                if other != (step, field):
+                    yield *other, rule.destination_pattern
 
 
 def _of_list(fault: ListFault, step: str, field: str) -> Lint:

@@ -199,7 +199,7 @@ def test_the_layout_of_the_verifier_beats_that_of_the_evidence(chain: Chain) -> 
     assert chain.verify().verdict == "pass", "the laxer layout, by the same root"
     verdict = chain.verify(layout=pinned)
     assert verdict.reason is Reason.RULE_VIOLATION
-    assert verdict.layout is not None and verdict.layout.source == "given by the verifier"
+    assert verdict.layout is not None and verdict.layout.source == "the verifier"
 
 
 def test_an_attestation_signed_by_a_stranger_is_refused(chain: Chain) -> None:
