@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from intoto_action.author.document import AuthoredStep, Document, Word
 from intoto_action.author.expand import PlacedRule
 from intoto_action.author.faults import Faults
-from intoto_action.decide.lint import Lint, Severity, lint
+from intoto_action.decide.lint import Lint, Severity, lint, lint_expiry
 from intoto_action.decide.lint_rules import EXPECTED_MATERIALS
 from intoto_action.formats.inspection import SOURCE
 from intoto_action.formats.layout import Layout, Step
@@ -68,24 +70,32 @@ def check_names(document: Document, faults: Faults) -> None:
 
 
 def check_lint(
-    layout: Layout, steps: list[CompiledStep], document: Document, keys_are_sound: bool, faults: Faults
+    layout: Layout,
+    steps: list[CompiledStep],
+    document: Document,
+    *,
+    keys_are_sound: bool,
+    expires_is_sound: bool,
+    at: datetime,
+    faults: Faults,
 ) -> tuple[str, ...]:
     """Lint the compiled layout: errors go to `faults`, warnings are returned, one a line, in the file's order.
 
     What could be a consequence of another fault (a step or a key that could not be read) is left out.
     """
     left_out = _SEEN_WHILE_READING
+    left_out |= frozenset({"L23"}) if not expires_is_sound else frozenset()
     left_out |= _OF_KEYS if not keys_are_sound else frozenset()
     left_out |= _OF_STEPS if not document.steps_are_whole else frozenset()
     places = {each.step.name: each for each in steps}
     warnings = []
-    for fault in lint(layout):
+    for fault in (*lint(layout), *lint_expiry(layout, at)):
         if fault.id in left_out:
             continue
         step = places.get(fault.step) if fault.step is not None else None
         if step is not None and step.is_deliberate(fault):
             continue
-        place = step.place(fault) if step is not None else document.root
+        place = step.place(fault) if step is not None else _place(document, fault)
         if fault.severity is Severity.ERROR or fault.id in _ERRORS_OF_AUTHORS:
             expected = _IN_WORDS_OF_THE_FILE.get(fault.id, fault.expected)
             faults.add(place, expected, f"{fault.found} ({fault.id})")
@@ -94,6 +104,12 @@ def check_lint(
                 (place, f"{place}: warning {fault.id}: expected {fault.expected}, found {fault.found}")
             )
     return tuple(text for _, text in sorted(warnings))
+
+
+def _place(document: Document, fault: Lint) -> Place:
+    if fault.id == "L23" and document.expires is not None:
+        return document.expires.place
+    return document.root
 
 
 def _check_step_is_there(name: Word, steps: dict[str, Place], faults: Faults) -> None:

@@ -19,11 +19,11 @@ from intoto_action.formats.rule import encode_rule
 class Compiled(msgspec.Struct, frozen=True):
     """A layout, and what its author should look at again.
 
-    `lives_for` says that `expires` was a length of time, so that the layout's `expires` depends on `at`.
+    `lives_for` is what `expires` said when it was a length of time: the layout's `expires` then depends on `at`.
     """
 
     layout: Layout
-    lives_for: bool
+    lives_for: str | None
     warnings: tuple[str, ...]
 
 
@@ -46,19 +46,28 @@ def compile_layout(raw: bytes, file: str, *, read_key: KeyReader, at: datetime) 
         steps=[each.step for each in steps],
         inspect=[] if document.source is None else [source_inspection(document.source.demand)],
         keys={key.keyid: key.entry for key in functionaries.everybody()},
-        expires=expires,
+        expires=expires or at.strftime(INSTANT),
         readme=document.readme,
     )
-    warnings = check_lint(layout, steps, document, functionaries.sound, faults)
+    warnings = check_lint(
+        layout,
+        steps,
+        document,
+        keys_are_sound=functionaries.sound,
+        expires_is_sound=expires is not None,
+        at=at,
+        faults=faults,
+    )
     faults.raise_any()
-    return Compiled(layout, document.expires is not None and is_length(document.expires.text), warnings)
+    written = document.expires.text if document.expires is not None else ""
+    return Compiled(layout, written if is_length(written) else None, warnings)
 
 
-def _expires(word: Word | None, at: datetime, faults: Faults) -> str:
+def _expires(word: Word | None, at: datetime, faults: Faults) -> str | None:
     if word is not None:
         with faults.kept(word.place):
             return expiry(word.text, at, str(word.place)).strftime(INSTANT)
-    return at.strftime(INSTANT)
+    return None
 
 
 def _compiled(

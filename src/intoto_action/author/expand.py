@@ -61,7 +61,8 @@ def _whole(
     """REQUIREs of short forms, the rules as they were written, rules of short forms, the end.
 
     A MATCH passes when the artifact is not there at all (in_toto.verifylib), so one that names a single artifact
-    demands it too. REQUIRE looks among the artifacts that no rule has taken yet, so these stand in front.
+    demands it too. REQUIRE looks among the artifacts that no rule has taken yet, so these stand in front. A list
+    of which a rule could not be read stays open, so that lint says nothing of what that rule may have allowed.
     """
     required = [*demanded, *(_demanded(each.rule, each.place) for each in written.rules if _demands(each))]
     already = {each.rule for each in written.rules if each.rule.kind is RuleKind.REQUIRE}
@@ -75,7 +76,7 @@ def _whole(
         *(more or []),
     ]
     end = _CLOSED if written.sound and not is_open else _OPEN
-    if rules and rules[-1].rule == end:
+    if written.sound and rules and rules[-1].rule == end:
         return rules
     return [*rules, PlacedRule(end, written.place)]
 
