@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NoReturn
@@ -81,12 +82,30 @@ class Verbs(click.Group):
             return next(answer(error) for kind, answer in _ANSWERS if isinstance(error, kind))
         return int(result) if isinstance(result, int) else ExitCode.PASS
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - click's own
+    ) -> click.Context:
+        """Read the words of the command line; --help and --version print here."""
+        with _reader():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
-        """Run the verb; a broken pipe is told apart before click makes a denial (exit code 1) of it."""
-        try:
+        """Run the verb."""
+        with _reader():
             return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise click.exceptions.Exit(_leave_the_pipe()) from error
+
+
+@contextmanager
+def _reader() -> Iterator[None]:
+    """Tell a reader of our output who went away from a denial: click makes exit code 1 of both."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise click.exceptions.Exit(_leave_the_pipe()) from error
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
