@@ -12,7 +12,7 @@ import msgspec
 
 from intoto_action.formats.key import Key, KeyEntry, public_key_from_entry
 from intoto_action.formats.link import check_step_name
-from intoto_action.formats.strict_json import MIB, decode
+from intoto_action.formats.strict_json import MIB, Typed, decode, decode_once
 from intoto_action.reason import Malformed
 
 LAYOUT_CAP = 4 * MIB
@@ -79,12 +79,18 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
         ]
 
 
+class _TypedLayout(Typed):
+    steps: list[Typed]
+    inspect: list[Typed]
+
+
 def parse_layout(payload: bytes, where: str) -> Layout:
     """A layout from the payload of an envelope, its names, thresholds and expiry checked for their form.
 
     Raises: Malformed.
     """
     layout = decode(payload, Layout, where, cap=LAYOUT_CAP)
+    decode_once(payload, _TypedLayout, where)
     parse_instant(layout.expires, f"{where}, expires")
     names = [*(step.name for step in layout.steps), *(each.name for each in layout.inspect)]
     if len(names) != len(set(names)):

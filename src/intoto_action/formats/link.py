@@ -11,7 +11,14 @@ from typing import Literal
 import msgspec
 
 from intoto_action.formats.artifact import Artifacts, check_artifacts
-from intoto_action.formats.strict_json import DOCUMENT_CAP, check_size, decode_once, refuse_duplicate_keys
+from intoto_action.formats.strict_json import (
+    DOCUMENT_CAP,
+    Typed,
+    check_depth,
+    check_size,
+    decode_once,
+    refuse_duplicate_keys,
+)
 from intoto_action.reason import Malformed
 
 Plain = object
@@ -41,11 +48,14 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="_
 def parse_link(payload: bytes, where: str, *, cap: int = DOCUMENT_CAP) -> Link:
     """A link from the payload of an envelope.
 
-    Raises: Malformed: unknown or missing fields, duplicate keys, names or digests that are not as they should be.
+    Raises: Malformed: unknown or missing fields, duplicate keys, fractions (in-toto's canonical JSON has none), names
+    or digests that are not as they should be.
     """
     check_size(payload, where, cap)
     link = decode_once(payload, Link, where)
-    if not _every_key_was_read(payload, link):
+    decode_once(payload, Typed, where)
+    free_keys = _keys_of_free_part(link.byproducts, where) + _keys_of_free_part(link.environment, where)
+    if not _every_key_was_read(payload, link, free_keys):
         refuse_duplicate_keys(payload, where)
     check_artifacts(link.materials, f"{where}, materials")
     check_artifacts(link.products, f"{where}, products")
@@ -57,7 +67,7 @@ def encode_link(link: Link) -> bytes:
     return msgspec.json.encode(link, order="sorted")
 
 
-def _every_key_was_read(payload: bytes, link: Link) -> bool:
+def _every_key_was_read(payload: bytes, link: Link, free_keys: int) -> bool:
     """Whether the payload has exactly as many keys as were decoded: then none of them was there twice.
 
     A `":` inside a string only makes the first number larger, and the caller then looks at every object.
@@ -66,17 +76,28 @@ def _every_key_was_read(payload: bytes, link: Link) -> bool:
     digests = sum(
         (each.sha256 is not msgspec.UNSET) + (each.sha512 is not msgspec.UNSET) for each in artifacts
     )
-    free = _keys(link.byproducts) + _keys(link.environment)
-    read = len(Link.__struct_fields__) + 1 + len(artifacts) + digests + free
+    read = len(Link.__struct_fields__) + 1 + len(artifacts) + digests + free_keys
     return msgspec.json.format(payload, indent=-1).count(b'":') == read
 
 
-def _keys(value: Plain) -> int:
-    if isinstance(value, dict):
-        return len(value) + sum(_keys(each) for each in value.values())
-    if isinstance(value, list):
-        return sum(_keys(each) for each in value)
-    return 0
+def _keys_of_free_part(part: dict[str, Plain], where: str) -> int:
+    """How many keys there are in a free part, at every depth."""
+    keys, depth = 0, 1  # inside the link
+    level: list[Plain] = [part]
+    while level:
+        depth += any(isinstance(each, dict | list) for each in level)
+        check_depth(depth, where)
+        below: list[Plain] = []
+        for each in level:
+            if isinstance(each, dict):
+                keys += len(each)
+                below += each.values()
+            elif isinstance(each, list):
+                below += each
+            elif isinstance(each, float):
+                raise Malformed(where, "whole numbers, as in-toto's canonical JSON has them", repr(each))
+        level = below
+    return keys
 
 
 _FILE_NAME = re.compile(r"(?P<step>.+)\.[0-9a-f]{8}\.link\Z", re.DOTALL)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +17,18 @@ T = TypeVar("T")
 MIB = 1 << 20
 DOCUMENT_CAP = 16 * MIB
 """The largest JSON document that is read at all, in bytes."""
+MOST_DEEP = 64
+"""How many objects and lists may be inside each other; what we read needs less than ten."""
+
+
+class Typed(msgspec.Struct):
+    """A document that says what it is.
+
+    msgspec takes a struct with a tag also from a document without one, and demands it only where it has to choose. So
+    the presence of `_type` is checked by decoding into this as well: without it, one payload could be read as two.
+    """
+
+    type_: str = msgspec.field(name="_type")
 
 
 def decode(raw: bytes, type_: type[T], where: str, *, cap: int = DOCUMENT_CAP) -> T:
@@ -49,8 +63,26 @@ def check_size(raw: bytes, where: str, cap: int) -> None:
         raise Malformed(where, f"at most {cap} bytes", f"{len(raw)} bytes")
 
 
+def check_depth(depth: int, where: str) -> None:
+    """Raises: Malformed when objects and lists are in each other more than `MOST_DEEP` times."""
+    if depth > MOST_DEEP:
+        raise Malformed(where, f"JSON nested at most {MOST_DEEP} deep", "deeper nesting")
+
+
+# Strings and everything else between brackets; a string that does not end is taken to the end of the document, so
+# that no byte is looked at twice.
+_NO_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[^\[\]{}"]++', re.DOTALL)
+_STEPS = [(byte in b"[{") - (byte in b"]}") for byte in range(256)]
+
+
+def _depth(raw: bytes) -> int:
+    return max(accumulate(map(_STEPS.__getitem__, _NO_BRACKETS.sub(b"", raw))), default=0)
+
+
 def refuse_duplicate_keys(raw: bytes, where: str) -> None:
-    """Raises: Malformed when an object anywhere in `raw` has the same key twice, or `raw` is no JSON."""
+    """Raises: Malformed when an object in `raw` has the same key twice, or `raw` is no JSON or nested too deep."""
+    if raw.count(b"[") + raw.count(b"{") > MOST_DEEP:
+        check_depth(_depth(raw), where)
 
     def pairs(items: list[tuple[str, Any]]) -> None:
         if len(items) != len({key for key, _ in items}):
