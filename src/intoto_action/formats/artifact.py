@@ -78,7 +78,8 @@ def check_digests(artifacts: Artifacts, where: str) -> None:
     """Raises: Malformed when an artifact has no digest, or one that is not lower-case hex of its length."""
     values = artifacts.values()
     usual = [each.sha256 for each in values if each.sha256 is not UNSET and each.sha512 is UNSET]
-    if len(usual) == len(artifacts) and _MANY_SHA256.match("\n".join((*usual, ""))):
+    lines = "\n".join((*usual, ""))
+    if len(usual) == len(artifacts) == lines.count("\n") and _MANY_SHA256.match(lines):
         return
     for name, digests in artifacts.items():
         if fault := digests_fault(digests):
