@@ -25,6 +25,8 @@ _REPOSITORY = re.compile(
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z|sha512:[0-9a-f]{128}\Z")
 _LONGEST = 4096
+_LONGEST_REPOSITORY = 255
+_IDENTIFIER = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -109,15 +111,21 @@ def parse_registry_reference(text: str) -> Reference:
     else:
         registry, path = DOCKER_HUB, rest
     path, tag = _split_tag(text, path)
-    if registry in {"index.docker.io", "registry-1.docker.io"}:
-        registry = DOCKER_HUB
-    if registry == DOCKER_HUB and "/" not in path:
-        path = f"library/{path}"
     if not _HOST.match(registry):
         raise _malformed(text, "a registry host with an optional port", registry)
-    if not _REPOSITORY.match(path):
-        raise _malformed(text, "a repository of lower-case letters, digits and . _ - between /", path)
-    return Reference(registry.lower(), path, tag, digest)
+    registry = registry.lower()
+    if registry in {"index.docker.io", "registry-1.docker.io"}:
+        registry = DOCKER_HUB
+    if _IDENTIFIER.match(text):  # docker and containerd take it for the ID of an image
+        raise _malformed(text, "a name: 64 hex digits alone are an image's ID", path)
+    if registry == DOCKER_HUB and "/" not in path:
+        path = f"library/{path}"
+    if not _REPOSITORY.match(path) or len(path) > _LONGEST_REPOSITORY:
+        expected = (
+            f"a repository of lower-case letters, digits and . _ - between / (at most {_LONGEST_REPOSITORY})"
+        )
+        raise _malformed(text, expected, path)
+    return Reference(registry, path, tag, digest)
 
 
 def parse_digest(text: str) -> str:
