@@ -74,6 +74,7 @@ class Index(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 class _Probe(msgspec.Struct, rename="camel"):
     media_type: str = ""
+    config: msgspec.Raw | UnsetType = UNSET
     manifests: msgspec.Raw | UnsetType = UNSET
     layers: msgspec.Raw | UnsetType = UNSET
 
@@ -94,13 +95,13 @@ def parse_manifest(raw: bytes, where: str) -> Manifest | Index:
     check_size(raw, where, MANIFEST_CAP)
     refuse_duplicate_keys(raw, where)
     probe = decode_once(raw, _Probe, where)
-    if (probe.manifests is UNSET) == (probe.layers is UNSET):
+    is_index = probe.manifests is not UNSET
+    if is_index == (probe.layers is not UNSET or probe.config is not UNSET):
         raise Malformed(
             where,
             "an OCI or Docker manifest or index",
-            "a document with both or neither of layers, manifests",
+            "a document with fields of both, or of neither",
         )
-    is_index = probe.manifests is not UNSET
     if probe.media_type and probe.media_type not in (INDEXES if is_index else MANIFESTS):
         raise Malformed(where, "a media type of an image manifest or index", repr(probe.media_type[:120]))
     parsed: Manifest | Index = (
@@ -146,6 +147,8 @@ def _check(parsed: Manifest | Index, where: str) -> None:
     if parsed.schema_version != 2:
         raise Malformed(where, "schemaVersion 2", str(parsed.schema_version))
     descriptors = parsed.manifests if isinstance(parsed, Index) else (parsed.config, *parsed.layers)
+    if isinstance(parsed, Manifest) and parsed.subject is not None:
+        descriptors += (parsed.subject,)
     for each in descriptors:
         parse_digest(each.digest)
         if each.size < 0:
