@@ -43,7 +43,8 @@ class Envelope(msgspec.Struct, frozen=True):
     """Untrusted: a payload and what claims to be signatures over `signed`.
 
     `signed` is the PAE of the payload (DSSE, bundle) or its canonical JSON (Metablock); `sha256` the hex digest of
-    the payload; `raw` the whole document as it was read.
+    the payload (of a Metablock: of its canonical JSON, or white space that nobody signed would give a revoked layout
+    another digest); `raw` the whole document as it was read.
     """
 
     wrapper: Wrapper
@@ -184,7 +185,7 @@ def _from_metablock(raw: bytes, where: str) -> Envelope:
     except UnicodeEncodeError as error:
         raise Malformed(where, "text in UTF-8", "a lone surrogate") from error
     return Envelope(
-        Wrapper.METABLOCK, PAYLOAD_TYPE, payload, signed, _signatures(found, where), _sha256(payload), raw
+        Wrapper.METABLOCK, PAYLOAD_TYPE, payload, signed, _signatures(found, where), _sha256(signed), raw
     )
 
 
@@ -203,6 +204,9 @@ def _from_bundle(raw: bytes, where: str) -> Envelope:
 def _signatures(found: list[tuple[str, bytes]], where: str) -> tuple[Signature, ...]:
     if len(found) > MOST_SIGNATURES:
         raise Malformed(where, f"at most {MOST_SIGNATURES} signatures", str(len(found)))
+    # The reference refuses such a DSSE envelope, and looks at the first one only in a Metablock.
+    if len(found) != len({keyid for keyid, _ in found}):
+        raise Malformed(where, "one signature for each keyid", "two for the same one")
     return tuple(Signature(keyid, value) for keyid, value in found)
 
 
