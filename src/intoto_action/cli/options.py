@@ -353,5 +353,5 @@ def _revoked(words: Sequence[str], environ: Mapping[str, str]) -> Revoked:
             )
         else:
             key = open_public_key(word, environ=environ)
-            keyids |= {*key.keyids, key.spki}
+            keyids |= key.names
     return Revoked(frozenset(keyids), frozenset(layouts))

@@ -9,22 +9,40 @@ import msgspec
 
 from intoto_action.formats.envelope import Envelope
 from intoto_action.formats.key import Key
+from intoto_action.reason import Misused
 
 _HEX64 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class Trust(msgspec.Struct, frozen=True):
-    """Who may sign, and how many different of them must."""
+    """Who may sign, and how many different of them must, which is never none.
+
+    Raises: Misused.
+    """
 
     keys: tuple[Key, ...]
     threshold: int = 1
 
+    def __post_init__(self) -> None:
+        if self.threshold < 1:
+            raise Misused(f"expected a threshold of at least 1 signature, found {self.threshold}")
+
 
 class SameAs(msgspec.Struct, frozen=True):
-    """Images of repository `mirror` are those of repository `origin`; both exact, or both ending in `/**`."""
+    """Images of repository `mirror` are those of repository `origin`; both exact, or both ending in `/**`.
+
+    Raises: Misused.
+    """
 
     mirror: str
     origin: str
+
+    def __post_init__(self) -> None:
+        if self.mirror.endswith("/**") != self.origin.endswith("/**"):
+            raise Misused(
+                "expected two repositories, or two prefixes that both end in /**, "
+                f"found {self.mirror!r} and {self.origin!r}"
+            )
 
     def origin_of(self, repository: str) -> str | None:
         """The repository that `repository` mirrors, or None when this pair does not speak of it."""
@@ -43,8 +61,8 @@ class Revoked(msgspec.Struct, frozen=True):
     layouts: frozenset[str] = frozenset()
 
     def key(self, key: Key) -> bool:
-        """Whether the key is revoked, under whichever of its keyids."""
-        return not self.keyids.isdisjoint({*key.keyids, key.spki})
+        """Whether the key is revoked, under whichever of its names, those under other schemes included."""
+        return bool(self.keyids) and not self.keyids.isdisjoint(key.names)
 
 
 class Demands(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,25 +68,38 @@ class PublicKey(msgspec.Struct, frozen=True):
         return frozenset({self.keyid, self.python_keyid, self.go_keyid})
 
     @property
+    def names(self) -> frozenset[str]:
+        """Everything the key may be called, its digest included: also the keyids it has under other schemes."""
+        keyids = (each(scheme) for scheme in _SCHEMES[self.keytype] for each in (self._python, self._go))
+        return frozenset({self.keyid, self.spki, *keyids})
+
+    @property
     def python_keyid(self) -> str:
         """The keyid that securesystemslib computes."""
-        return keyid_of({"keytype": self.keytype, "keyval": {"public": self._public}, "scheme": self.scheme})
+        return self._python(self.scheme)
 
     @property
     def go_keyid(self) -> str:
         """The keyid that in-toto-golang computes of the same PEM file."""
+        return self._go(self.scheme)
+
+    def _python(self, scheme: str) -> str:
+        return keyid_of({"keytype": self.keytype, "keyval": {"public": self._public}, "scheme": scheme})
+
+    def _go(self, scheme: str) -> str:
         return keyid_of(
             {
                 "keyid_hash_algorithms": ["sha256", "sha512"],
                 "keytype": self.keytype,
                 "keyval": {"public": self._public.rstrip("\n")},
-                "scheme": self.scheme,
+                "scheme": scheme,
             }
         )
 
     @property
     def _public(self) -> str:
-        return self.public if self.keytype == "ed25519" else self.public.strip() + "\n"
+        """The key as the libraries write it, however it is written in a layout."""
+        return _public_of(self.crypto())
 
     @property
     def entry(self) -> KeyEntry:
@@ -142,19 +155,17 @@ def public_key_from_crypto(key: object, where: str) -> PublicKey:
     """
     if isinstance(key, ed25519.Ed25519PublicKey):
         keytype, scheme = "ed25519", "ed25519"
-        public = key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
     elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
         keytype, scheme = "ecdsa", _CURVES[key.curve.name]
-        public = _pem(key)
     elif isinstance(key, rsa.RSAPublicKey):
         _check_rsa(key, where)
         keytype, scheme = "rsa", "rsassa-pss-sha256"
-        public = _pem(key)
     else:
         found = (
             f"ECDSA on {key.curve.name}" if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
         )
         raise Malformed(where, "Ed25519, ECDSA on P-256 or P-384, or RSA", found)
+    public = _public_of(key)
     keyid = keyid_of({"keytype": keytype, "keyval": {"public": public}, "scheme": scheme})
     return PublicKey(keyid, keytype, scheme, public, spki_digest(key))
 
@@ -198,6 +209,12 @@ def _crypto_of(keytype: str, public: str, where: str) -> CryptoPublicKey:
 def _check_rsa(key: rsa.RSAPublicKey, where: str) -> None:
     if key.key_size < SMALLEST_RSA:
         raise Malformed(where, f"an RSA key of at least {SMALLEST_RSA} bits", f"{key.key_size} bits")
+
+
+def _public_of(key: CryptoPublicKey) -> str:
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+    return _pem(key)
 
 
 def _pem(key: CryptoPublicKey) -> str:
