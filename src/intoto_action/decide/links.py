@@ -11,7 +11,7 @@ from intoto_action.formats.envelope import Envelope
 from intoto_action.formats.evidence import Evidence
 from intoto_action.formats.key import Key
 from intoto_action.formats.layout import Layout, Step
-from intoto_action.formats.link import Link, parse_link, step_of_file_name
+from intoto_action.formats.link import Link, link_file_name, parse_link, step_of_file_name
 from intoto_action.reason import Denied, Finding, Malformed, Reason
 from intoto_action.trust.signature import keys_that_signed
 
@@ -34,6 +34,7 @@ class _Assessed(msgspec.Struct, frozen=True):
     faults: tuple[Finding, ...]
     signers: tuple[Key, ...]
     revoked: tuple[Key, ...]
+    named: bool
 
     @property
     def good(self) -> bool:
@@ -50,8 +51,9 @@ class Assessment(msgspec.Struct, frozen=True):
     def require(self) -> None:
         """Every step has enough valid links by different functionaries.
 
-        A link that a functionary signed and that is not valid denies, whoever else signed a good one. A link that
-        no functionary signed says nothing: it is passed over when enough others are there, and explained when not.
+        A link that is not valid denies, whoever else signed a good one, when a functionary signed it or its
+        file has a functionary's name. Any other that no functionary signed says nothing: it is passed over when
+        enough others are there, and explained when not.
         Raises: Denied with LINK_MISSING, LINK_INVALID, or with LINK_SIGNATURE, THRESHOLD.
         """
         steps = self.layout.steps
@@ -77,19 +79,21 @@ def assess_links(layout: Layout, evidence: Evidence, revoked: Revoked) -> Assess
 
 def _assess_step(layout: Layout, step: Step, evidence: Evidence, revoked: Revoked) -> Iterator[_Assessed]:
     functionaries = layout.functionaries(step)
+    names = {link_file_name(step.name, keyid) for keyid in step.pubkeys}
     for file_name in sorted((*evidence.links, *evidence.faults)):
         if step_of_file_name(file_name) != step.name:
             continue
+        named = file_name in names
         envelope = evidence.links.get(file_name)
         if envelope is None:
             fault = _invalid(step, file_name, evidence.faults[file_name])
-            yield _Assessed(file_name, None, None, (fault,), (), ())
+            yield _Assessed(file_name, None, None, (fault,), (), (), named)
             continue
         signed = keys_that_signed(envelope, functionaries)
         link, faults = _read(step, file_name, envelope)
         counted = tuple(key for key in signed if not revoked.key(key))
         dropped = tuple(key for key in signed if revoked.key(key))
-        yield _Assessed(file_name, envelope, link, faults, counted, dropped)
+        yield _Assessed(file_name, envelope, link, faults, counted, dropped, named)
 
 
 def _read(step: Step, file_name: str, envelope: Envelope) -> tuple[Link | None, tuple[Finding, ...]]:
@@ -122,12 +126,15 @@ def _content_faults(step: Step, file_name: str, link: Link) -> Iterator[Finding]
 
 
 def _verified(assessed: Iterable[_Assessed]) -> tuple[VerifiedLink, ...]:
-    """Each file for one signer and each signer once, as a verifier that goes by file names would count."""
+    """Each file for one signer and each signer once, as a verifier that goes by file names would count.
+
+    Of two links by one signer the one that is named for a functionary counts: the reference opens no other.
+    """
     taken: dict[str, VerifiedLink] = {}
-    for each in assessed:
+    for each in sorted(assessed, key=lambda each: not each.named):
         if not each.good or each.link is None or each.envelope is None:
             continue
-        named = [key for key in each.signers if f".{key.keyid[:8]}." in each.file_name]
+        named = [key for key in each.signers if each.file_name.endswith(f".{key.keyid[:8]}.link")]
         free = [key for key in (*named, *each.signers) if key.spki not in taken]
         if free:
             taken[free[0].spki] = VerifiedLink(each.link, free[0], each.file_name, each.envelope)
@@ -139,7 +146,7 @@ def _form(step: Step, assessed: tuple[_Assessed, ...], short: bool) -> Iterator[
         who = f"a link of step {step.name!r} ({step.name}.<keyid>.link)"
         yield _finding(Reason.LINK_MISSING, step, "the evidence", who, "none")
     for each in assessed:
-        if each.signers or short:
+        if each.signers or each.named or short:
             yield from each.faults
 
 
