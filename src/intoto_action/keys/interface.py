@@ -20,5 +20,5 @@ class Signer(Protocol):
         ...
 
     def sign_for_bundle(self, data: bytes) -> bytes:
-        """The raw signature over `data` as Sigstore clients check one by a key: RSA is PKCS #1 v1.5 there."""
+        """The raw signature over `data` as cosign checks one by a key: SHA-256 always, RSA with PKCS #1 v1.5."""
         ...

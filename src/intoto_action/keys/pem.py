@@ -76,23 +76,21 @@ class PemSigner:
             sha256 = hashes.SHA256()
             pss = padding.PSS(padding.MGF1(sha256), padding.PSS.DIGEST_LENGTH)
             return self._private.sign(data, pss, sha256)
-        return self._sign_without_padding(self._private, data)
+        if isinstance(self._private, ec.EllipticCurvePrivateKey):
+            return self._private.sign(data, ec.ECDSA(_HASHES[self._key.scheme]()))
+        return self._private.sign(data)
 
     def sign_for_bundle(self, data: bytes) -> bytes:
         """The raw signature as cosign checks one by a key.
 
-        Source: sigstore/sigstore `signature.LoadDefaultVerifier`: RSA is PKCS #1 v1.5 with SHA-256 there.
+        Source: cosign 3.1, which loads every key that is given to it with SHA-256, on P-384 too, and RSA with
+        PKCS #1 v1.5 (sigstore/sigstore, `signature.LoadVerifier`).
         """
         if isinstance(self._private, rsa.RSAPrivateKey):
             return self._private.sign(data, padding.PKCS1v15(), hashes.SHA256())
-        return self._sign_without_padding(self._private, data)
-
-    def _sign_without_padding(
-        self, private: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey, data: bytes
-    ) -> bytes:
-        if isinstance(private, ed25519.Ed25519PrivateKey):
-            return private.sign(data)
-        return private.sign(data, ec.ECDSA(_HASHES[self._key.scheme]()))
+        if isinstance(self._private, ec.EllipticCurvePrivateKey):
+            return self._private.sign(data, ec.ECDSA(hashes.SHA256()))
+        return self._private.sign(data)
 
 
 def unwrap(text: str) -> str:

@@ -53,7 +53,9 @@ def _verifies(key: PublicKey, signature: bytes, data: bytes, wrapper: Wrapper) -
         if isinstance(public, ed25519.Ed25519PublicKey):
             public.verify(signature, data)
         elif isinstance(public, ec.EllipticCurvePublicKey):
-            public.verify(signature, data, ec.ECDSA(_HASHES[key.scheme]()))
+            # cosign checks and makes signatures by a key with SHA-256 whatever the curve is.
+            digest = hashes.SHA256() if wrapper is Wrapper.BUNDLE else _HASHES[key.scheme]()
+            public.verify(signature, data, ec.ECDSA(digest))
         else:
             _verify_rsa(public, key.scheme, signature, data, wrapper)
     except InvalidSignature:
