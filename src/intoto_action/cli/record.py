@@ -1,78 +1,150 @@
-"""The verb `record`."""
+"""`record`: one step, and the link that says what went in, what ran and what came out."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
-from intoto_action.cli.options import example, option
-from intoto_action.cli.progress import bar
+from intoto_action.cli.options import (
+    RegistryOptions,
+    SigningOptions,
+    example,
+    option,
+    registry_options,
+    signing_options,
+    tell,
+)
 from intoto_action.reason import Misused
+
+if TYPE_CHECKING:
+    from intoto_action.record.expected import ExpectedStep
+    from intoto_action.record.phases import Publication, Recorded
+    from intoto_action.record.task import Here, Task
 
 
 @click.command(
-    context_settings={"ignore_unknown_options": False},
     epilog=example(
-        "intoto-action record --step-name build --key build.pem --materials src --products dist -- make dist"
-    ),
+        "intoto-action record --step-name build --key build.pem --materials src --products dist \\",
+        "    --link-dir ../links -- make dist",
+    )
 )
 @option("record", "--step-name", required=True, metavar="S", help="The step of the layout.")
-@option("record", "--key", metavar="KEY", help="A PEM file, or env:NAME.")
-@option("record", "--password-env", metavar="VAR", help="The variable with the password of KEY.")
+@signing_options("record")
+@option(
+    "record",
+    "--phase",
+    type=click.Choice(["run", "start", "stop", "after"]),
+    default="run",
+    show_default=True,
+    help="Around a command; the two halves around something else; or after the fact.",
+)
 @option(
     "record",
     "--materials",
     multiple=True,
     metavar="P",
-    help="What goes in: files, directories, globs, git:tracked, dir:PATH, oci:REF, image:NAME.",
+    help="What goes in: a file, directory or glob, git:tracked, dir:PATH, oci:REF, image:NAME. Repeatable.",
 )
-@option("record", "--products", multiple=True, metavar="P", help="What comes out; as for --materials.")
+@option(
+    "record",
+    "--products",
+    multiple=True,
+    metavar="P",
+    help="What comes out, likewise; oci:NAME@digestfile:PATH, image:NAME@iidfile:PATH. Repeatable.",
+)
 @option(
     "record",
     "--exclude",
     multiple=True,
     metavar="P",
-    help="What is left out, as in .gitignore; .git/** always is.",
+    help="Left out, as in .gitignore; .git/** is. Repeatable.",
 )
+@option("record", "--image-metadata", metavar="JSON|FILE", help="What buildx says of the images it built.")
 @option(
     "record",
     "--link-dir",
-    default=".",
     type=click.Path(path_type=Path),
+    default=".",
+    show_default=True,
     metavar="DIR",
     help="Where the link goes; created.",
 )
-@click.option("--unsigned", is_flag=True, help="Leave the link unsigned, for `sign`.")
+@option(
+    "record",
+    "--layout",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Fail now when this signed layout has no such step, or KEY is no functionary of it.",
+)
+@click.option("--unsigned", is_flag=True, help="Leave the link unsigned, and print its sha256 for `sign`.")
+@option("record", "--state", metavar="HASH", help="What --phase start printed, for --phase stop.")
 @click.option("--pass-oidc", is_flag=True, help="Let the command ask for an OIDC token; the link says so.")
 @click.option("--command-as", metavar="TEXT", help="What the link says in place of the command.")
-@click.option("--record-failure", is_flag=True, help="Sign a link although the command failed.")
+@click.option("--sign-pull-requests", is_flag=True, help="With --github: sign in pull requests too.")
+@option(
+    "record",
+    "--if-no-credentials",
+    type=click.Choice(["unsigned", "fail"]),
+    default="fail",
+    show_default=True,
+    help="What to do when the variable that should hold KEY is empty.",
+)
+@click.option("--record-failure", is_flag=True, help="Make a link although the command failed.")
 @click.option("--force", is_flag=True, help="Replace another link of this step and key.")
+@click.option(
+    "--github", is_flag=True, help="In a job of GitHub Actions: outputs, and the rules for pull requests."
+)
+@registry_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def record(
     step_name: str,
-    key: str | None,
-    password_env: str | None,
+    signing: SigningOptions,
+    phase: str,
     materials: tuple[str, ...],
     products: tuple[str, ...],
     exclude: tuple[str, ...],
+    image_metadata: str | None,
     link_dir: Path,
+    layout: Path | None,
     unsigned: bool,
+    state: str | None,
     pass_oidc: bool,
     command_as: str | None,
+    sign_pull_requests: bool,
+    if_no_credentials: str,
     record_failure: bool,
     force: bool,
+    github: bool,
+    registry: RegistryOptions,
     command: tuple[str, ...],
 ) -> int:
-    """Run a command and record, as a signed in-toto link, what went in and what came out."""
-    from intoto_action.record.publish import publish_signed, publish_unsigned
-    from intoto_action.record.step import record_step
+    """Run COMMAND and record, as a signed in-toto link, what went in and what came out.
+
+    The exit code is the command's. A command that fails leaves no link.
+    """
+    from intoto_action.cli.progress import bar
+    from intoto_action.record.credentials import credentials, unsigned_because
+    from intoto_action.record.phases import Publication
     from intoto_action.record.task import Here, Task
 
-    if not key and not unsigned:
-        raise Misused("who signs? Give --key KEY, or --unsigned to sign in another process")
+    given = credentials("keyless:" if signing.keyless else signing.key or "", signing.password_env)
+    if not given.word and not unsigned and phase != "start":
+        raise Misused("who signs? Give --key KEY, or --unsigned and sign the link in another process")
+    here = Here(
+        base=str(Path.cwd()), environ=os.environ, tell=tell, progress=bar, allow_http=registry.allow_http
+    )
+    why = unsigned_because(
+        given,
+        os.environ,
+        without=if_no_credentials == "unsigned",
+        pull_requests=sign_pull_requests or not github,
+    )
+    if why and not unsigned and phase != "start":
+        tell(why)
     task = Task(
         step=step_name,
         command=command,
@@ -80,28 +152,85 @@ def record(
         materials=materials,
         products=products,
         excludes=exclude,
+        image_metadata=image_metadata,
         pass_oidc=pass_oidc,
+        private=given.variables,
     )
-    task.check()
-    here = Here(base=str(Path.cwd()), environ=os.environ, tell=_note, progress=bar)
-    outcome, link = record_step(task, here, record_failure=record_failure)
-    if link is None:
-        return outcome.exit_code
-    if unsigned or not key:
-        published = publish_unsigned(link, link_dir, force=force)
+    publication = Publication(
+        directory=link_dir,
+        credentials=None if unsigned or why else given,
+        open_signer=signing.signer,
+        expected=_expected(layout, step_name),
+        force=force,
+    )
+    work = Work(phase=phase, task=task, publication=publication, state=state, record_failure=record_failure)
+    recorded = _in_github_job(work, here) if github else _record(work, here)
+    _say(recorded)
+    return recorded.exit_code
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What the words of the command line come to."""
+
+    phase: str
+    task: Task
+    publication: Publication
+    state: str | None
+    record_failure: bool
+
+
+def _record(work: Work, here: Here) -> Recorded:
+    from intoto_action.record import phases
+
+    work.task.check()
+    if work.phase != "stop" and work.state is not None:
+        raise Misused(f"--state: expected with --phase stop only, found with --phase {work.phase}")
+    if work.phase == "start":
+        return phases.start(work.task, here, force=work.publication.force)
+    if work.phase == "after":
+        return phases.after(work.task, work.publication, here)
+    if work.phase == "run":
+        return phases.run(work.task, work.publication, here, record_failure=work.record_failure)
+    if work.state is None:
+        raise Misused("--phase stop: expected --state with the digest that --phase start printed")
+    return phases.stop(work.task, work.publication, here, work.state)
+
+
+def _in_github_job(work: Work, here: Here) -> Recorded:
+    from tempfile import TemporaryDirectory
+
+    from intoto_action.record.github_job import GithubJob, runner_directory
+
+    with TemporaryDirectory(prefix="intoto-action-", dir=runner_directory(here.environ)) as directory:
+        job = GithubJob(Path(directory), here.environ)
+        recorded = _record(msgspec.structs.replace(work, task=job.prepare(work.task)), here)
+        job.hand_back(recorded)
+    return recorded
+
+
+def _expected(layout: Path | None, step: str) -> ExpectedStep | None:
+    if layout is None:
+        return None
+    from intoto_action.record.expected import ExpectedStep
+
+    tell(
+        f"{layout} is looked at for step {step!r} and its functionaries; its own signature is for verify to check"
+    )
+    return ExpectedStep(layout, step)
+
+
+def _say(recorded: Recorded) -> None:
+    """Digests for a next call go to stdout, the rest to stderr: stdout is the command's."""
+    if recorded.state:
+        click.echo(recorded.state)
+    published = recorded.published
+    if published is None:
+        return
+    if published.signer is None:
         click.echo(published.sha256)
-    else:
-        from intoto_action.keys.words import open_signer
-
-        published = publish_signed(
-            link,
-            link_dir,
-            lambda: open_signer(key, environ=os.environ, password_env=password_env),
-            force=force,
+        tell(
+            f"unsigned link {published.path}; sign it with: intoto-action sign --key KEY --step-name STEP --expect "
+            f"{published.sha256} {published.path}"
         )
-    _note(f"recorded step {step_name}: {published.path}")
-    return outcome.exit_code
-
-
-def _note(text: str) -> None:
-    sys.stderr.write(f"intoto-action: {text}\n")
+    else:
+        tell(f"link {published.path}, signed by {published.signer.key}")

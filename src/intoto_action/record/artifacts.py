@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-
 from intoto_action.formats.artifact import DIRECTORY_SCHEME, Artifacts, Digests
 from intoto_action.record.digest import digest_files
-from intoto_action.record.select import Selection, select
+from intoto_action.record.select import Selection
 from intoto_action.record.task import Here
 
 
@@ -18,7 +16,7 @@ def digest_selection(selection: Selection, here: Here, what: str) -> Artifacts:
     """
     names = list(selection.files)
     inner = [f"{directory}/{name}" for directory, files in selection.directories.items() for name in files]
-    paths = [f"{here.base}/{name}" for name in (*names, *inner)]
+    paths = here.paths([*names, *inner])
     digests = digest_files(paths, here.progress(what, len(paths)))
     artifacts = {name: Digests(sha256=digest) for name, digest in zip(names, digests, strict=False)}
     rest = iter(digests[len(names) :])
@@ -26,11 +24,6 @@ def digest_selection(selection: Selection, here: Here, what: str) -> Artifacts:
         listed = {name: next(rest) for name in files}
         artifacts[f"{DIRECTORY_SCHEME}{directory}"] = Digests(sha256=_directory_digest(listed))
     return artifacts
-
-
-def select_files(words: Sequence[str], excludes: Sequence[str], here: Here) -> Selection:
-    """What the patterns stand for now. Raises: Misused."""
-    return select(words, excludes, here.base, here.environ)
 
 
 def _directory_digest(files: dict[str, str]) -> str:

@@ -1,7 +1,7 @@
 """SHA-256 of many files, fast: one open, few reads, on every core; memory does not grow with the files."""
 
 # A Path for each of many thousand files would cost more than its hashing.
-# ruff: noqa: PTH112, PTH114, PTH116, PTH208
+# ruff: noqa: PTH116, PTH208
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from intoto_action.reason import Misused
 Progress = Callable[[int, int], None]
 """Takes the files and the bytes that were hashed since the last call."""
 
-_BUFFER = 1 << 20
+_BUFFER = 1 << 18
 _SMALL = 1 << 18
 _ALONE_FILES = 64
 _ALONE_BYTES = 4 << 20
@@ -52,50 +52,42 @@ def digest_files(paths: Sequence[str], progress: Progress | None = None) -> list
 def digest_file(path: str, progress: Progress) -> bytes:
     """The SHA-256 digest of one regular file.
 
-    Identity, size and time of the file are compared before and after. O_NONBLOCK: a named pipe that took the place
-    of the file must not hang us.
+    Size and time of the file, and whether it still has a name, are compared before and after. O_NONBLOCK: a named
+    pipe that took the place of the file must not hang us.
 
     Raises: Misused.
     """
     try:
         descriptor = os.open(path, _FLAGS)
+        try:
+            before = os.fstat(descriptor)
+            size = before.st_size
+            if size > _SMALL or not stat.S_ISREG(before.st_mode):
+                digest, length = _large(descriptor, path, before, progress)
+            else:
+                data = os.read(descriptor, size + 1)
+                digest, length = hashlib.sha256(data).digest(), len(data)
+            after = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise _unreadable(path, error) from error
-    try:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise Misused(
-                f"{path!r} is no regular file any more: it changed while it was recorded; try again"
-            )
-        size = before.st_size
-        if size <= _SMALL:
-            data = os.read(descriptor, size + 1)
-            digest, length = hashlib.sha256(data).digest(), len(data)
-        else:
-            digest, length = _large(descriptor, progress)
-        after = os.stat(path)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    finally:
-        os.close(descriptor)
     if (
         length != size
-        or after.st_mtime_ns != before.st_mtime_ns
         or after.st_size != size
-        or _moved(before, after)
+        or after.st_mtime_ns != before.st_mtime_ns
+        or not after.st_nlink
     ):
         raise Misused(
             f"{path!r} changed while it was recorded; what else writes there? Stop it, and record again"
         )
-    progress(1, length if size <= _SMALL else 0)
+    progress(1, length)
     return digest
 
 
-def _moved(before: os.stat_result, after: os.stat_result) -> bool:
-    return before.st_ino != after.st_ino or before.st_dev != after.st_dev
-
-
-def _large(descriptor: int, progress: Progress) -> tuple[bytes, int]:
+def _large(descriptor: int, path: str, status: os.stat_result, progress: Progress) -> tuple[bytes, int]:
+    if not stat.S_ISREG(status.st_mode):
+        raise Misused(f"{path!r} is no regular file any more: it changed while it was recorded; try again")
     sha256 = hashlib.sha256()
     buffer = memoryview(bytearray(_BUFFER))
     length = unsaid = 0
@@ -106,7 +98,6 @@ def _large(descriptor: int, progress: Progress) -> tuple[bytes, int]:
         if unsaid >= _SAID_EVERY:
             progress(0, unsaid)
             unsaid = 0
-    progress(0, unsaid)
     return sha256.digest(), length
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Sequence
+
 import msgspec
 
 from intoto_action.formats.artifact import Artifacts, check_artifacts
@@ -9,28 +12,26 @@ from intoto_action.formats.link import Link, encode_link
 from intoto_action.formats.strict_json import DOCUMENT_CAP
 from intoto_action.github.environment import link_environment
 from intoto_action.reason import Misused
-from intoto_action.record.artifacts import digest_selection, select_files
+from intoto_action.record.artifacts import digest_selection
 from intoto_action.record.child_environment import child_environment, could_ask_for_oidc
+from intoto_action.record.excludes import Excludes
+from intoto_action.record.patterns import Kind, Pattern, parse_pattern
 from intoto_action.record.run import Outcome, run_command
 from intoto_action.record.secrets import check_secrets
+from intoto_action.record.select import select
 from intoto_action.record.task import Here, Task
 
 
-class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """What was recorded: the link, and how the command ended (None when there was none).
-
-    `images` are the digests by which the command was given images (name to `name@digest`).
-    """
-
-    link: Link
-    outcome: Outcome | None = None
-
-
 class Before(msgspec.Struct, frozen=True, kw_only=True):
-    """The half of a link that is known before the work."""
+    """The half of a link that is known before the work.
+
+    `resolved` are the images that were given by a tag, and what they stood for; `pinned` every `oci:` material as
+    `name@digest`.
+    """
 
     materials: Artifacts
     resolved: dict[str, str] = {}
+    pinned: tuple[str, ...] = ()
 
 
 def record_step(task: Task, here: Here, *, record_failure: bool = False) -> tuple[Outcome, Link | None]:
@@ -39,45 +40,85 @@ def record_step(task: Task, here: Here, *, record_failure: bool = False) -> tupl
     There is no link when the command failed (unless `record_failure`), or when we were asked to stop meanwhile.
     Raises: Misused, Malformed, Unavailable.
     """
-    check_secrets(_link(task, here, Before(materials={}), {}, None), here.environ)
     before = record_materials(task, here)
     environment = child_environment(here.environ, private=task.private, pass_oidc=task.pass_oidc)
-    outcome = run_command(task.command, environment | task.more_environment | _handed(before))
+    handed = {f"INTOTO_IMAGE_{number}": image for number, image in enumerate(before.pinned, start=1)}
+    outcome = run_command(task.command, environment | handed | task.more_environment)
     if outcome.left_behind:
         here.tell(f"ended what the command had left running: {', '.join(outcome.left_behind)}")
-    if outcome.interrupted or (outcome.return_value != 0 and not record_failure):
+    if outcome.interrupted:
+        here.tell(f"interrupted by {signal.Signals(outcome.interrupted).name}, so there is no link")
         return outcome, None
-    return outcome, finish(task, here, before, outcome)
+    if outcome.return_value != 0 and not record_failure:
+        here.tell(
+            f"the command ended with {outcome.return_value}, so there is no link (--record-failure makes one)"
+        )
+        return outcome, None
+    return outcome, record_products(task, here, before, outcome)
 
 
 def record_materials(task: Task, here: Here) -> Before:
     """The materials as they are now; a pattern that matches nothing is said and no more.
 
-    Raises: Misused.
+    What can be refused of the whole task is refused here, before the command runs.
+    Raises: Misused, Malformed, Unavailable.
     """
-    selection = select_files(task.materials, task.excludes, here)
+    check_secrets(_link(task, here, Before(materials={}), {}, None), here.environ)
+    for word in task.products:
+        check_product(parse_pattern(word, here.base))
+    selection = select(task.materials, Excludes(task.excludes), here)
     for word in selection.without:
         here.tell(f"--materials {word}: nothing matches it, and nothing is recorded for it")
-    return Before(materials=digest_selection(selection, here, "materials"))
+    materials = digest_selection(selection, here, "materials")
+    if not selection.images:
+        return Before(materials=materials)
+    from intoto_action.record.images import material_images
+
+    images = material_images(selection.images, here)
+    return Before(materials={**materials, **images.artifacts}, resolved=images.resolved, pinned=images.pinned)
 
 
-def finish(task: Task, here: Here, before: Before, outcome: Outcome | None) -> Link:
+def check_product(pattern: Pattern) -> None:
+    """Raises: Misused for an image that cannot be a product."""
+    if pattern.kind is Kind.IMAGE:
+        from intoto_action.record.images import check_product_words
+
+        check_product_words([pattern.word])
+
+
+def record_products(task: Task, here: Here, before: Before, outcome: Outcome | None) -> Link:
     """Record the products as they are now, and make the link.
 
-    Raises: Misused: a pattern that matches nothing, a secret in the link, a link that nobody would read.
+    Raises: Misused: a pattern that matches nothing, a secret in the link. Malformed, Unavailable.
     """
-    selection = select_files(task.products, task.excludes, here)
+    selection = select(task.products, Excludes(task.excludes), here)
     if selection.without:
         raise Misused(
             f"--products {selection.without[0]}: nothing matches it, so there is no link; did the command write it "
             f"somewhere else? Names are relative to {here.base}"
         )
-    products = digest_selection(selection, here, "products")
-    link = _link(task, here, before, products, outcome)
+    materials, products = before.materials, digest_selection(selection, here, "products")
+    if selection.images or task.image_metadata:
+        materials, products = _with_images(selection.images, task, here, materials, products)
+    link = _link(task, here, msgspec.structs.replace(before, materials=materials), products, outcome)
     check_artifacts(link.materials, "materials")
     check_artifacts(link.products, "products")
     check_secrets(link, here.environ)
     return link
+
+
+def _with_images(
+    words: Sequence[str], task: Task, here: Here, materials: Artifacts, products: Artifacts
+) -> tuple[Artifacts, Artifacts]:
+    from intoto_action.record.image_metadata import read_image_metadata
+    from intoto_action.record.images import merge, product_images
+
+    products = {**products, **product_images(words, here)}
+    if task.image_metadata:
+        built = read_image_metadata(task.image_metadata, here.base)
+        products = merge(products, built.products, "--image-metadata")
+        materials = merge(materials, built.materials, "--image-metadata")
+    return materials, products
 
 
 def payload_of(link: Link) -> bytes:
@@ -97,9 +138,12 @@ def _link(task: Task, here: Here, before: Before, products: Artifacts, outcome: 
         "products": list(task.products),
         "exclude": list(task.excludes),
         "oidc": bool(task.command) and could_ask_for_oidc(here.environ, pass_oidc=task.pass_oidc),
+        "after-the-fact": task.after_the_fact,
     }
     if before.resolved:
         recorded["images"] = before.resolved
+    if task.image_metadata:
+        recorded["image-metadata"] = True
     return Link(
         name=task.step,
         command=list(task.recorded_command),
@@ -108,7 +152,3 @@ def _link(task: Task, here: Here, before: Before, products: Artifacts, outcome: 
         byproducts={} if outcome is None else {"return-value": outcome.return_value},
         environment={**link_environment(here.environ), "recorded": recorded},
     )
-
-
-def _handed(before: Before) -> dict[str, str]:
-    return {f"INTOTO_IMAGE_{n}": image for n, image in enumerate(before.resolved.values(), start=1)}

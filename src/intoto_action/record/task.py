@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -18,8 +19,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One step as it was asked for. `command` is empty when something else did the work.
 
     `recorded_command` stands in the link: the command, or what `--command-as` says. `image_metadata` is buildx's
-    JSON, or the path to it; `private` names variables that the command must not see; `more_environment` is set for
-    the command (its own GITHUB_OUTPUT).
+    JSON, or the path to it; `after_the_fact` says that the work was done before record looked. `private` names
+    variables that the command must not see; `more_environment` is set for the command (its own GITHUB_OUTPUT).
     """
 
     step: str
@@ -30,6 +31,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     excludes: tuple[str, ...] = ()
     image_metadata: str | None = None
     pass_oidc: bool = False
+    after_the_fact: bool = False
     private: tuple[str, ...] = ()
     more_environment: dict[str, str] = {}
 
@@ -51,3 +53,12 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
     tell: Tell
     progress: Callable[[str, int], Progress]
     allow_http: bool = False
+
+    @property
+    def root(self) -> str:
+        """What leads to the base from the working directory: nothing when it is that, because short paths are fast."""
+        return "" if self.base == str(Path.cwd()) else self.base
+
+    def paths(self, names: Iterable[str]) -> list[str]:
+        """The paths of artifacts by their names."""
+        return [f"{root}/{name}" for name in names] if (root := self.root) else list(names)

@@ -1,7 +1,7 @@
 """Files below a directory, and what a glob names: everything that record could leave out is an error."""
 
 # A Path for each of many thousand files would cost more than its hashing.
-# ruff: noqa: PTH112, PTH114, PTH116, PTH208
+# ruff: noqa: PTH112, PTH114, PTH116
 
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fnmatch import translate
 
 from intoto_action.reason import Misused
+from intoto_action.record.excludes import Excludes
 from intoto_action.record.patterns import BASE
 
 MOST_FILES = 1_000_000
-"""Files that one pattern may name: what symlinked directories could multiply ends here."""
+"""Files that all patterns together may name: what symlinked directories could multiply ends here."""
 
-Excluded = Callable[[str], bool]
-_Seen = frozenset[tuple[int, int]]
+_Identities = frozenset[tuple[int, int]]
 _GLOB = re.compile(r"[*?[]")
+_KINDS = {
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 class Walker:
@@ -28,12 +34,12 @@ class Walker:
 
     Symlinks to files are recorded under the link's name, as in-toto does. Symlinks to directories are followed, but
     not into a directory that the way there has already passed through: everything in it has a name already, and
-    in-toto does not end there. `excluded` says of a name whether it is left out.
+    in-toto does not end there.
     """
 
-    def __init__(self, base: str, excluded: Excluded) -> None:
+    def __init__(self, base: str, excludes: Excludes) -> None:
         self._prefix = base.rstrip("/") + "/" if base else ""
-        self._excluded = excluded
+        self._excludes = excludes
 
     def files(self, pattern: str) -> list[str]:
         """The names of all files that a path or glob stands for, directories with everything below them.
@@ -48,9 +54,9 @@ class Walker:
                 self._collect(path, found)
         return list(found)
 
-    def below(self, directory: str, excluded: Excluded) -> list[str]:
+    def below(self, directory: str) -> list[str]:
         """The names of all files below a directory, relative to it, as in-toto's `dir:` resolver sees them."""
-        inner = Walker(self._prefix + directory, excluded)
+        inner = Walker(self._prefix + directory, self._excludes)
         found: dict[str, None] = {}
         inner._walk(BASE, found)
         return list(found)
@@ -69,53 +75,66 @@ class Walker:
         return True
 
     def _collect(self, path: str, found: dict[str, None]) -> None:
-        if self._excluded(path):
+        if path in found or self._excludes.file(path):
             return
         mode = self._mode(path)
-        if stat.S_ISDIR(mode):
-            self._walk(path, found)
-        else:
+        if not stat.S_ISDIR(mode):
             _require_regular(path, mode)
             found[path] = None
-        _limit(found)
+        elif not self._excludes.directory(path):
+            self._walk(path, found)
 
     def _walk(self, top: str, found: dict[str, None]) -> None:
-        """Add every file below `top`. Directories reached through no symlink need no look at their identity."""
-        start = self._identity(top)
-        stack: list[tuple[str, _Seen | None]] = [(top, frozenset({start}) if self._is_link(top) else None)]
+        """Add every file below `top`.
+
+        Directories that no symlink leads to cannot be met twice, so their identity is not looked at: None.
+        """
+        start = frozenset({self._identity(top)}) if os.path.islink(self._prefix + top) else None
+        stack: list[tuple[str, _Identities | None]] = [(top, start)]
         while stack:
             directory, passed = stack.pop()
+            front = "" if directory == BASE else f"{directory}/"
+            files, others = [], []
             for entry in self._entries(directory):
-                path = entry.name if directory == BASE else f"{directory}/{entry.name}"
-                if self._excluded(path):
-                    continue
-                if entry.is_symlink():
-                    mode = self._mode(path)
-                elif entry.is_dir(follow_symlinks=False):
-                    mode = stat.S_IFDIR
-                elif entry.is_file(follow_symlinks=False):
-                    found[path] = None
-                    continue
+                if entry.is_file(follow_symlinks=False):
+                    files.append(front + entry.name)
                 else:
-                    mode = self._mode(path)
-                if not stat.S_ISDIR(mode):
-                    _require_regular(path, mode)
+                    others.append(entry)
+            found.update(dict.fromkeys(self._excludes.kept(files)))
+            for entry in others:
+                path = front + entry.name
+                if self._is_file(entry, path):
                     found[path] = None
-                elif passed is None and not entry.is_symlink():
-                    stack.append((path, None))
-                else:
-                    seen = passed if passed is not None else self._way(top, directory)
-                    identity = self._identity(path)
-                    if identity not in seen:
-                        stack.append((path, seen | {identity}))
-            _limit(found)
+                elif (way := self._way_into(entry, path, top, passed)) is not _SKIPPED:
+                    stack.append((path, way))
+            if len(found) > MOST_FILES:
+                raise too_many()
 
-    def _way(self, top: str, directory: str) -> _Seen:
+    def _is_file(self, entry: os.DirEntry[str], path: str) -> bool:
+        """Whether an entry that is no plain file is a symlink to one, which is not left out."""
+        if self._excludes.file(path) or entry.is_dir():
+            return False
+        _require_regular(path, self._mode(path))
+        return True
+
+    def _way_into(
+        self, entry: os.DirEntry[str], path: str, top: str, passed: _Identities | None
+    ) -> _Identities | None:
+        """The directories passed on the way into a directory, or `_SKIPPED` when it is not to be looked at."""
+        if self._excludes.directory(path):
+            return _SKIPPED
+        if passed is None and not entry.is_symlink():
+            return None
+        way = self._way(top, posixpath.dirname(path) or BASE) if passed is None else passed
+        identity = self._identity(path)
+        return _SKIPPED if identity in way else way | {identity}
+
+    def _way(self, top: str, directory: str) -> _Identities:
         """The identities of all directories from `top` down to `directory`."""
         way = {self._identity(top), self._identity(directory)}
-        while directory not in {top, ""}:
-            directory = posixpath.dirname(directory)
-            way.add(self._identity(directory or BASE))
+        while directory not in {top, BASE}:
+            directory = posixpath.dirname(directory) or BASE
+            way.add(self._identity(directory))
         return frozenset(way)
 
     def _entries(self, directory: str) -> list[os.DirEntry[str]]:
@@ -126,18 +145,15 @@ class Walker:
             raise _unreadable(directory, error) from error
 
     def _identity(self, path: str) -> tuple[int, int]:
-        try:
-            status = os.stat(self._prefix + path)
-        except OSError as error:
-            raise _unreadable(path, error) from error
+        status = self._status(path)
         return status.st_dev, status.st_ino
 
-    def _is_link(self, path: str) -> bool:
-        return os.path.islink(self._prefix + path)
-
     def _mode(self, path: str) -> int:
+        return self._status(path).st_mode
+
+    def _status(self, path: str) -> os.stat_result:
         try:
-            return os.stat(self._prefix + path).st_mode
+            return os.stat(self._prefix + path)
         except FileNotFoundError as error:
             raise Misused(
                 f"{path!r} is a symlink to nothing, or vanished while it was looked at: it cannot be recorded; "
@@ -152,15 +168,16 @@ class Walker:
         if segment == "**":
             yield from self._expand_any(head, rest)
             return
-        if not _GLOB.search(segment):
-            matches = [segment] if self._exists(_join(head, segment)) else []
+        if _GLOB.search(segment):
+            name = re.compile(translate(segment))
+            matches = [entry.name for entry in self._entries(head or BASE) if name.match(entry.name)]
         else:
-            matches = self._matching(head, re.compile(translate(segment)))
-        for name in matches:
-            path = _join(head, name)
+            matches = [segment] if self._exists(_join(head, segment)) else []
+        for match in matches:
+            path = _join(head, match)
             if not rest:
                 yield path
-            elif self.is_directory(path) and not self._excluded(path):
+            elif self.is_directory(path) and not self._excludes.directory(path):
                 yield from self._expand(path, rest)
 
     def _expand_any(self, head: str, rest: list[str]) -> Iterator[str]:
@@ -170,35 +187,29 @@ class Walker:
         yield from self._expand(head, rest)
         for entry in self._entries(head or BASE):
             path = _join(head, entry.name)
-            if entry.is_dir(follow_symlinks=False) and not self._excluded(path):
+            if entry.is_dir(follow_symlinks=False) and not self._excludes.directory(path):
                 yield from self._expand_any(path, rest)
 
-    def _matching(self, head: str, name: re.Pattern[str]) -> list[str]:
-        return [entry.name for entry in self._entries(head or BASE) if name.match(entry.name)]
+
+_SKIPPED: _Identities = frozenset()
+
+
+def too_many() -> Misused:
+    """What to say when there are more than `MOST_FILES` files."""
+    return Misused(
+        f"more than {MOST_FILES} files; a link cannot hold them: name fewer, leave some out with --exclude, or record "
+        "a whole directory as dir:PATH"
+    )
 
 
 def _join(head: str, name: str) -> str:
     return f"{head}/{name}" if head else name
 
 
-def _limit(found: dict[str, None]) -> None:
-    if len(found) > MOST_FILES:
-        raise Misused(
-            f"more than {MOST_FILES} files for one pattern; a link cannot hold them: name fewer, leave some out with "
-            "--exclude, or record a whole directory as dir:PATH"
-        )
-
-
 def _require_regular(path: str, mode: int) -> None:
     if stat.S_ISREG(mode):
         return
-    kinds = {
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFIFO: "a named pipe",
-        stat.S_IFCHR: "a device",
-        stat.S_IFBLK: "a device",
-    }
-    kind = kinds.get(stat.S_IFMT(mode), "no regular file")
+    kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
     raise Misused(
         f"{path!r} is {kind}, which has no content that could be recorded; remove it, or leave it out with --exclude"
     )
@@ -206,6 +217,6 @@ def _require_regular(path: str, mode: int) -> None:
 
 def _unreadable(path: str, error: OSError) -> Misused:
     return Misused(
-        f"{path!r} cannot be read ({error.strerror}), so it cannot be recorded; run as a user who may read it, "
-        "or leave it out with --exclude"
+        f"{path!r} cannot be read ({error.strerror}), so it cannot be recorded; run as a user who may read it, or "
+        "leave it out with --exclude"
     )
