@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from intoto_action.formats.oci import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from intoto_action.store.registry import Registry
@@ -89,17 +90,27 @@ def small_index(words: str = "hello", *, docker: bool = False) -> SmallImage:
 
 def write_image_directory(directory: Path, images: Mapping[str, SmallImage]) -> Path:
     """An OCI image layout directory with these images by tag."""
+    for tag, image in images.items():
+        add_to_image_directory(directory, image, tag)
+    return directory
+
+
+def add_to_image_directory(directory: Path, image: SmallImage, tag: str | None) -> None:
+    """Add an image to an image directory, which is made when there is none."""
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
     (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    manifests = []
-    for tag, image in images.items():
-        for content in (*image.blobs, *(raw for raw, _ in image.manifests), image.document):
-            (blobs / hashlib.sha256(content).hexdigest()).write_bytes(content)
-        annotations = {"org.opencontainers.image.ref.name": tag}
-        manifests.append({**_descriptor(image.document, image.media_type), "annotations": annotations})
-    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": manifests}))
-    return directory
+    for content in (*image.blobs, *(raw for raw, _ in image.manifests), image.document):
+        (blobs / hashlib.sha256(content).hexdigest()).write_bytes(content)
+    entry = _descriptor(image.document, image.media_type)
+    if tag is not None:
+        entry["annotations"] = {"org.opencontainers.image.ref.name": tag}
+    index = directory / "index.json"
+    listing: dict[str, Any] = {"schemaVersion": 2, "manifests": []}
+    if index.exists():
+        listing = json.loads(index.read_text())
+    listing["manifests"].append(entry)
+    index.write_text(json.dumps(listing))
 
 
 def push_image(registry: Registry, image: SmallImage, tag: str) -> None:

@@ -1,4 +1,4 @@
-"""Registries on loopback, as session fixtures: without the referrers API (as GHCR), with it, with passwords, with tokens.
+"""Registries on loopback, as session fixtures: without the referrers API (as GHCR), with it, with passwords, tokens.
 
 Import nothing: `pytest_plugins` of tests/conftest.py brings the fixtures. A test asks for one by name and says what
 it needs (`@pytest.mark.needs("crane")` and the like, named at each fixture).
@@ -21,7 +21,7 @@ from tests.parts.token_server import TokenServer
 from tests.parts.tools import debian_command, tool
 
 USERNAME = "robot"
-PASSWORD = "correct horse"  # noqa: S105 (of a registry that lives as long as the tests)
+PASSWORD = "correct horse"
 _READY_SECONDS = 20.0
 
 
@@ -100,7 +100,7 @@ def answers(address: str) -> bool:
 def crane_registry(folder: Path) -> Iterator[RunningRegistry]:
     """`crane registry serve`: no referrers API, as GHCR."""
     address = f"127.0.0.1:{free_port()}"
-    argv = [tool("crane"), "registry", "serve", "--address", address]
+    argv: list[str | Path] = [tool("crane"), "registry", "serve", "--address", address]
     with running(argv, folder / "log", lambda: answers(address)):
         yield RunningRegistry(address)
 
@@ -109,22 +109,25 @@ def crane_registry(folder: Path) -> Iterator[RunningRegistry]:
 def api_registry(folder: Path) -> Iterator[RunningRegistry]:
     """go-containerregistry's registry with the referrers API."""
     address = f"127.0.0.1:{free_port()}"
-    argv = [tool("registry"), "--address", address]
+    argv: list[str | Path] = [tool("registry"), "--address", address]
     with running(argv, folder / "log", lambda: answers(address)):
         yield RunningRegistry(address)
 
 
 @contextmanager
-def debian_registry(folder: Path, auth: str = "", **user: object) -> Iterator[RunningRegistry]:
+def debian_registry(
+    folder: Path, auth: str = "", host: str = "127.0.0.1", **user: object
+) -> Iterator[RunningRegistry]:
     """Debian's docker-registry 2.8, which accepts subjects, has no referrers API and ignores If-Match."""
-    address = f"127.0.0.1:{free_port()}"
+    port = free_port()
     config = folder / "config.yml"
     config.write_text(
         "version: 0.1\nlog: {level: warn}\n"
         f"storage: {{filesystem: {{rootdirectory: {folder / 'data'}}}}}\n"
-        f"http: {{addr: '{address}'}}\n{auth}"
+        f"http: {{addr: '127.0.0.1:{port}'}}\n{auth}"
     )
-    argv = [debian_command("docker-registry"), "serve", config]
+    address = f"{host}:{port}"
+    argv: list[str | Path] = [debian_command("docker-registry"), "serve", config]
     with running(argv, folder / "log", lambda: answers(address)):
         yield RunningRegistry(address, **user)  # type: ignore[arg-type]
 
@@ -154,7 +157,7 @@ def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
 def password_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
     """Needs docker-registry, htpasswd."""
     folder = tmp_path_factory.mktemp("password-registry")
-    argv = [debian_command("htpasswd"), "-Bbn", USERNAME, PASSWORD]
+    argv: list[str | Path] = [debian_command("htpasswd"), "-Bbn", USERNAME, PASSWORD]
     users = subprocess.run(argv, capture_output=True, check=True, stdin=subprocess.DEVNULL)
     (folder / "users").write_bytes(users.stdout)
     auth = f"auth: {{htpasswd: {{realm: tests, path: {folder / 'users'}}}}}\n"
@@ -164,7 +167,7 @@ def password_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runn
 
 @pytest.fixture(scope="session")
 def token_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
-    """Needs docker-registry. Its tokens come from another port of the same host."""
+    """Needs docker-registry. Its tokens come from another port of the same host, `localhost`."""
     folder = tmp_path_factory.mktemp("token-registry")
     with TokenServer(USERNAME, PASSWORD) as server:
         (folder / "root.pem").write_bytes(server.certificate)
@@ -173,5 +176,5 @@ def token_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
             f"issuer: '{server.issuer}', rootcertbundle: {folder / 'root.pem'}}}}}\n"
         )
         user = {"username": USERNAME, "password": PASSWORD, "token_server": server}
-        with debian_registry(folder, auth, **user) as registry:
+        with debian_registry(folder, auth, "localhost", **user) as registry:
             yield registry

@@ -14,10 +14,10 @@ from pathlib import Path
 import msgspec
 
 from intoto_action.deadline import Deadline, Overdue
-from intoto_action.formats.oci import MANIFEST_CAP, Descriptor, Manifest, digest_of, parse_manifest
+from intoto_action.formats.oci import MANIFEST_CAP, Descriptor, Manifest, parse_manifest
 from intoto_action.formats.reference import Image
 from intoto_action.formats.strict_json import decode
-from intoto_action.reason import Malformed, Unavailable
+from intoto_action.reason import Malformed, Misused, Unavailable
 from intoto_action.store.command import Ended, NotThere, run
 from intoto_action.store.files import write_whole
 from intoto_action.store.listing import referrer_descriptor
@@ -27,12 +27,28 @@ OLDEST = (3, 1)
 _VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})\.\d")
 _ADVICE = "install cosign 3.1 or newer (https://docs.sigstore.dev/cosign), or say --push-with native"
 _TRIES = 3
+_SPACES = 4096
+"""How many bytes the spaces of another JSON writer may take, beside what grows with the bundle."""
 _KEPT_FROM_IT = ("INTOTO_ACTION_", "COSIGN_", "ACTIONS_ID_TOKEN_REQUEST_")
 """Beginnings of variables that cosign does not get: our keys and tokens, and what would make it push elsewhere."""
 
 
 class _Version(msgspec.Struct, rename="camel"):
     git_version: str
+
+
+class _Signature(msgspec.Struct, frozen=True):
+    sig: str
+
+
+class _Envelope(msgspec.Struct, frozen=True, rename="camel"):
+    payload: str
+    payload_type: str
+    signatures: tuple[_Signature, ...]
+
+
+class _Bundle(msgspec.Struct, frozen=True, rename="camel"):
+    dsse_envelope: _Envelope
 
 
 class CosignPush:
@@ -47,6 +63,7 @@ class CosignPush:
 
         When another writer's list has already swallowed the entry, cosign is asked again.
         """
+        self._check_bundle(bundle)
         self._check_version()
         known = set(registry.snapshot(image).entries())
         for _ in range(_TRIES):
@@ -58,6 +75,13 @@ class CosignPush:
             f"cosign attached to {image} {_TRIES} times, but its manifest is not listed; another job writes the same "
             "list: attach in one job at a time, or say --push-with native"
         )
+
+    def _check_bundle(self, bundle: bytes) -> None:
+        """Raises: Misused when it is no bundle with a DSSE envelope: cosign would take it for something older."""
+        try:
+            decode(bundle, _Bundle, "bundle")
+        except Malformed as error:
+            raise Misused(f"cosign attaches Sigstore bundles with a DSSE envelope only; {error}") from error
 
     def _check_version(self) -> None:
         ended = self._run(["cosign", "version", "--json"])
@@ -95,27 +119,37 @@ class CosignPush:
 
 
 def _written(registry: Registry, image: Image, bundle: bytes, known: set[str]) -> Descriptor | None:
-    """The listed manifest that carries exactly this bundle for this image; one that is new, or was there before."""
-    digest = digest_of(bundle)
+    """The listed manifest that carries this bundle for this image; new ones are looked at first.
+
+    cosign writes the bundle's JSON anew, with other spaces, so it is known by its signatures, not by its digest.
+    """
+    ours = decode(bundle, _Bundle, "our own bundle").dsse_envelope
+    cap = 2 * len(bundle) + _SPACES
     listed = registry.snapshot(image).entries()
     for key in sorted(listed, key=lambda each: each in known):
         raw = registry.read_manifest(key, MANIFEST_CAP)
-        try:
-            parsed = parse_manifest(raw, f"manifest {key}")
-        except Malformed:
-            continue
-        if _carries(parsed, digest, image):
+        layer = _layer(raw, image)
+        if layer is not None and layer.size <= cap and _same(registry.read_blob(layer, cap), ours):
             return referrer_descriptor(raw)
     return None
 
 
-def _carries(parsed: object, digest: str, image: Image) -> bool:
-    return (
-        isinstance(parsed, Manifest)
-        and [each.digest for each in parsed.layers] == [digest]
-        and parsed.subject is not None
-        and parsed.subject.digest == image.digest
-    )
+def _layer(raw: bytes, image: Image) -> Descriptor | None:
+    """The one layer of a manifest that has the image as its subject."""
+    try:
+        parsed = parse_manifest(raw, "referrer")
+    except Malformed:
+        return None
+    if not isinstance(parsed, Manifest) or parsed.subject is None or parsed.subject.digest != image.digest:
+        return None
+    return parsed.layers[0] if len(parsed.layers) == 1 else None
+
+
+def _same(raw: bytes, ours: _Envelope) -> bool:
+    try:
+        return decode(raw, _Bundle, "listed bundle", cap=len(raw)).dsse_envelope == ours
+    except Malformed:
+        return False
 
 
 def _words(ended: Ended) -> str:
