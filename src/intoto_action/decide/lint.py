@@ -26,6 +26,7 @@ from intoto_action.decide.lint_rules import (
 from intoto_action.decide.patterns import may_meet, takes
 from intoto_action.formats.artifact import repository_of
 from intoto_action.formats.envelope import Wrapper
+from intoto_action.formats.inspection import parse_run
 from intoto_action.formats.key import Key, public_key_from_entry
 from intoto_action.formats.layout import Inspection, Layout, Rule, Step
 from intoto_action.formats.link import step_name_fault
@@ -137,6 +138,7 @@ def _warnings(layout: Layout, lists: _Lists) -> tuple[Lint, ...]:
         *_later_steps(layout, lists),
         *_empty_matches(lists),
         *_no_image(lists),
+        *_any_branch(layout),
     )
 
 
@@ -370,6 +372,18 @@ def _no_image(lists: _Lists) -> Iterator[Lint]:
     if not required:
         expected = "REQUIRE oci:REGISTRY/REPOSITORY in the expected_products of a step (`subject` writes it)"
         yield _warning("L29", expected, "none: nothing binds this layout to an image")
+
+
+def _any_branch(layout: Layout) -> Iterator[Lint]:
+    """L34: whoever may push a branch could make links that count."""
+    for inspection in layout.inspect:
+        try:
+            demand = parse_run(inspection.run, "run")
+        except Malformed:
+            continue  # phase 10 of the decision refuses it
+        if demand is not None and not demand.refs:
+            expected = "refs for the inspection source, e.g. refs/heads/main"
+            yield _warning("L34", expected, f"none: links of every branch of {demand.repository} count")
 
 
 def _error(id_: str, expected: str, found: str, step: Step | None = None, field: str = "") -> Lint:

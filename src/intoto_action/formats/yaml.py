@@ -25,6 +25,7 @@ YAML_CAP = MIB
 DEEPEST = 32
 MOST_NODES = 100_000
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _INTEGER = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
 
 
@@ -247,6 +248,8 @@ class _Builder:
             raise Misplaced(place, "values without tags", f"the tag {quoted(event.tag)}")
         if isinstance(event, yaml.CollectionStartEvent) and len(self._open) >= DEEPEST:
             raise Misplaced(place, f"at most {DEEPEST} levels", "one more")
+        if isinstance(event, yaml.ScalarEvent) and _SURROGATE.search(event.value):
+            raise Misplaced(place, "characters", "half of one (\\ud800 to \\udfff)")
 
     def _add(self, node: Node) -> None:
         if not self._open:
