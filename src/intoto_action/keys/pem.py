@@ -42,8 +42,8 @@ _OTHERS = {
     "CERTIFICATE": "a certificate: give the private key that belongs to it",
     "CERTIFICATE REQUEST": "a certificate request: give the private key that belongs to it",
     "OPENSSH PRIVATE KEY": (
-        "a key in OpenSSH's own format: convert a copy of it with `ssh-keygen -p -m PKCS8 -f COPY`, "
-        f"or {MAKE_ONE}"
+        "a key in OpenSSH's own format: convert a copy of an ECDSA or RSA key with `ssh-keygen -p -m PKCS8 -f "
+        f"COPY` (it cannot convert Ed25519), or {MAKE_ONE}"
     ),
     "ENCRYPTED SIGSTORE PRIVATE KEY": _COSIGN,
     "ENCRYPTED COSIGN PRIVATE KEY": _COSIGN,

@@ -96,6 +96,16 @@ def test_neither_file_is_ever_overwritten(tmp_path: Path, taken: str) -> None:
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [(taken, "mine")]
 
 
+def test_nobody_is_asked_for_the_password_of_a_key_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "password_prompt", lambda: str)
+    (tmp_path / "key.pub").touch()
+    ended = CliRunner().invoke(main, ["keygen", str(tmp_path / "key")], input="x\nx\n")
+    assert "exists already" in ended.stderr
+    assert "Password" not in ended.output
+
+
 def test_a_dangling_symlink_is_a_taken_name(tmp_path: Path) -> None:
     (tmp_path / "key").symlink_to(tmp_path / "elsewhere")
     assert keygen(str(tmp_path / "key")).exit_code == 2

@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from intoto_action.keys import words
 from intoto_action.keys.keygen import generate
 from intoto_action.keys.words import open_public_key, open_signer
 from intoto_action.reason import IntotoActionError, Malformed, Misused
@@ -351,6 +352,16 @@ def test_no_refusal_repeats_what_may_be_a_secret(
 def test_a_signer_does_not_show_its_key(pems: dict[str, str]) -> None:
     signer = open_signer("env:KEY", environ={"KEY": pems["ed25519"]})
     assert repr(signer) == f"PemSigner(ed25519 key {signer.key.keyid[:8]})"
+
+
+def test_a_system_that_cannot_hide_memory_is_noted(
+    pems: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "clear_dumpable", lambda: False)
+    notes: list[str] = []
+    open_signer("env:KEY", environ={"KEY": pems["ed25519"]}, tell=notes.append)
+    assert len(notes) == 1
+    assert "cannot hide the memory of this process" in notes[0]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the flag is Linux's")

@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from intoto_action.render.escape import (
@@ -74,6 +74,9 @@ def test_no_line_of_a_log_is_a_workflow_command(text: str, space: str) -> None:
 
 
 @given(HOSTILE)
+@example("- a list")
+@example("12- a list")
+@example("| a | table |")
 def test_no_construct_of_markdown_or_html_survives(text: str) -> None:
     shown = markdown(text)
     assert not re.search(r"[|`<>\[\]()*_~!@:\\\"'{}$^?=;.+]", re.sub(r"&#\d+;", "", shown))
