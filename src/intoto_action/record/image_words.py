@@ -87,12 +87,24 @@ def _parse(word: str, scheme: str, rest: str) -> ImageWord:
     return ImageWord(
         word=word,
         scheme=scheme,
-        name=reference.name,
+        name=_called(scheme, text, reference),
         label=_label(word, label, bool(hash_)),
         source=Source.DIGEST if known else Source.NAME,
         digest=reference.digest or "" if known else "",
         reference=reference,
     )
+
+
+def _called(scheme: str, text: str, reference: Reference) -> str:
+    """The name in the link. An image in a registry is called in full; one on a machine as the person called it.
+
+    A layout says `MATCH image:app`, and nobody would write `image:docker.io/library/app` for an image that no
+    registry has seen. A tag is no part of a name.
+    """
+    if scheme == OCI_SCHEME:
+        return reference.name
+    head = text.partition("@")[0]
+    return head.removesuffix(f":{reference.tag}") if reference.tag else head
 
 
 def _from_file(word: str, scheme: str, name: str, where: str) -> ImageWord:
@@ -115,7 +127,7 @@ def _from_file(word: str, scheme: str, name: str, where: str) -> ImageWord:
     return ImageWord(
         word=word,
         scheme=scheme,
-        name=reference.name,
+        name=_called(scheme, name, reference),
         label=_label(word, label, bool(hash_)),
         source=Source(kind),
         path=path,
