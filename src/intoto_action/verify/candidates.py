@@ -50,7 +50,10 @@ def attestations(store: Store, image: Image, unread: Unread) -> Iterator[Attesta
     left = BYTES_CAP
     for referrer, layer in sorted(layers, key=lambda pair: pair[1].size):
         if layer.size > EVIDENCE_CAP:
-            continue  # attach writes none so large, and nothing but a bound decides this: it is no evidence of ours
+            unread.reasons.append(
+                f"attestation {referrer.digest} has {layer.size} bytes, at most {EVIDENCE_CAP} are read"
+            )
+            continue
         if layer.size > left:
             unread.reasons.append(f"attestations beyond {BYTES_CAP >> 20} MiB for one image")
             return
@@ -66,6 +69,9 @@ def _bundles(
     if kind and kind != EMPTY_CONFIG and not kind.startswith(BUNDLE_PREFIX):
         return
     if referrer.size > REFERRER_CAP:
+        unread.reasons.append(
+            f"referrer {referrer.digest} has {referrer.size} bytes, at most {REFERRER_CAP} are read"
+        )
         return
     try:
         manifest = parse_manifest(

@@ -34,10 +34,12 @@ def verify_image(
 ) -> Outcome:
     """Decide over the image that `reference` names, by what is attached to it, or by `bundles` when given.
 
-    Never raises for what a registry, an image or an attestation is like: that is the verdict.
+    With `bundles` and a digest no registry is asked for anything. Never raises for what a registry, an image or an
+    attestation is like: that is the verdict.
     """
     try:
-        image = store.resolve(reference)
+        image = _named(reference) if bundles else None
+        image = image or store.resolve(reference)
     except Denied as denied:
         return _denied(str(reference), demands, *denied.findings)
     except Unavailable as error:
@@ -52,6 +54,13 @@ def verify_image(
     except Unavailable as error:
         return _error(str(image), demands, str(error))
     return _with_relations(store, image, outcome)
+
+
+def _named(reference: Reference | DirectoryReference) -> Image | None:
+    """The image of a registry that a digest names: as the store would say, but for its platforms."""
+    if isinstance(reference, Reference) and reference.digest is not None:
+        return Image(reference.name, reference.digest)
+    return None
 
 
 def verify_attestations(
