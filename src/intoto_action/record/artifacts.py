@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+
 from intoto_action.formats.artifact import DIRECTORY_SCHEME, Artifacts, Digests
 from intoto_action.record.digest import digest_files
 from intoto_action.record.select import Selection

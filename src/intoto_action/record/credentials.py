@@ -38,8 +38,8 @@ class Credentials(msgspec.Struct, frozen=True):
             name = self.word.removeprefix(VARIABLE_SCHEME)
             raise Misused(
                 f"--key: the environment variable {name} is empty or not set. In CI this is mostly a secret that is "
-                "not there: pull requests from forks get none, and the name of the secret must be right; set it, or say "
-                "--if-no-credentials unsigned"
+                "not there: pull requests from forks get none, and the name of the secret must be right; set it, or "
+                "say --if-no-credentials unsigned"
             )
         if not self.word.startswith(VARIABLE_SCHEME) and not os.access(self.word, os.R_OK):
             raise Misused(f"--key: {self.word!r} cannot be read; expected a PEM file, or env:NAME")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,11 +12,13 @@ from intoto_action.formats.link import Link
 from intoto_action.keys.interface import Signer
 from intoto_action.reason import Misused
 from intoto_action.record.credentials import Credentials
-from intoto_action.record.expected import ExpectedStep
 from intoto_action.record.publish import Published, publish_signed, publish_unsigned
 from intoto_action.record.started import Started, StateDirectory
 from intoto_action.record.step import Before, record_materials, record_products, record_step
 from intoto_action.record.task import Here, Task
+
+if TYPE_CHECKING:
+    from intoto_action.record.expected import ExpectedStep  # a layout is seldom given, and costs a start
 
 
 class Publication(msgspec.Struct, frozen=True, kw_only=True):

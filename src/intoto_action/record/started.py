@@ -83,7 +83,7 @@ class StateDirectory:
         if digest_of(document) != state:
             raise Misused(
                 f"--state: expected the digest that --phase start printed for step {step!r}, found {state[:100]!r} "
-                f"while the state has {digest_of(document)}; was the step started twice, or did something change {path}?"
+                f"while the state has {digest_of(document)}; was the step started twice, or was {path} changed?"
             )
         try:
             started = decode(document, Started, str(path))

@@ -112,16 +112,19 @@ class Walker:
 
     def _is_file(self, entry: os.DirEntry[str], path: str) -> bool:
         """Whether an entry that is no plain file is a symlink to one, which is not left out."""
-        if self._excludes.file(path) or entry.is_dir():
+        if self._excludes.file(path) or entry.is_dir(follow_symlinks=False):
             return False
-        _require_regular(path, self._mode(path))
+        mode = self._mode(path)
+        if stat.S_ISDIR(mode):
+            return False
+        _require_regular(path, mode)
         return True
 
     def _way_into(
         self, entry: os.DirEntry[str], path: str, top: str, passed: _Identities | None
     ) -> _Identities | None:
         """The directories passed on the way into a directory, or `_SKIPPED` when it is not to be looked at."""
-        if self._excludes.directory(path):
+        if self._excludes.file(path) or self._excludes.directory(path):
             return _SKIPPED
         if passed is None and not entry.is_symlink():
             return None
