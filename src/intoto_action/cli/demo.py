@@ -1,0 +1,43 @@
+"""`demo`: the main job on an embedded default, and six attacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from intoto_action.cli.options import example
+
+_WIDEST = 100
+
+
+@click.command(epilog=example("intoto-action demo", "intoto-action demo --dir /tmp/demo"))
+@click.option(
+    "--dir",
+    "--keep",
+    "directory",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Play in DIR, new or empty, and leave everything there to look at.",
+)
+def demo(directory: Path | None) -> int:
+    """See the whole chain pass on a real image, and six attacks on it denied.
+
+    Needs no registry, account, container engine or network, and leaves nothing behind unless --dir is given.
+    The exit code is 1 when any of the seven outcomes is not what it must be.
+    """
+    from intoto_action.demo.play import play
+    from intoto_action.demo.stage import Stage
+    from intoto_action.render.text import wants_colour
+
+    is_terminal = sys.stdout.isatty()
+    colour = wants_colour(is_terminal=is_terminal, environ=os.environ)
+    width = min(shutil.get_terminal_size().columns, _WIDEST) if is_terminal else None
+
+    def write(line: str) -> None:
+        click.echo(line, nl=False, color=colour)
+
+    return play(Stage(write, colour=colour, width=width), directory)

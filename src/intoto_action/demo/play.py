@@ -1,0 +1,151 @@
+"""The demo, from the first key to the last attack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from intoto_action.demo.site import Site
+from intoto_action.demo.stage import Stage
+from intoto_action.demo.steps import OWNER, RELEASER, STEPS, TAG, shell_line
+from intoto_action.demo.story import ACTS, CLOSING, NOBODY_LOOKED, OPENING, RELEASE, Act, Outcome
+from intoto_action.formats.verdict import Verdict
+from intoto_action.reason import ExitCode, Misused
+
+_IMAGE = f"oci-layout:registry:{TAG}"
+_VERIFY = ("intoto-action", "verify", "--layout-key", f"keys/{OWNER}.pub", _IMAGE)
+_ATTACH = (
+    *("intoto-action", "attach", "--layout", "root.layout", "--link-dir", "links"),
+    *("--layout-key", f"keys/{OWNER}.pub", "--key", f"keys/{RELEASER}", _IMAGE),
+)
+_SIGN = ("intoto-action", "layout", "sign", "--key", f"keys/{OWNER}", "layout.yaml")
+
+
+def play(
+    stage: Stage, keep: Path | None = None, *, acts: Sequence[Act] = ACTS, release: Outcome = RELEASE
+) -> ExitCode:
+    """Play the release and the attacks; in `keep`, which stays, or in a private directory, which does not.
+
+    The exit code is 1 when an outcome is not the one that its act must end with. Raises: Misused when there is no
+    room to play in, or a step fails.
+    """
+    with _directory(keep) as directory:
+        show = _Show(stage, directory)
+        show.release(release)
+        show.attacks(acts)
+        show.end(keep)
+    return ExitCode.DENIED if show.surprises else ExitCode.PASS
+
+
+class _Show:
+    """One run of the demo, and the outcomes that were not as they must be."""
+
+    def __init__(self, stage: Stage, directory: Path) -> None:
+        self.surprises: list[str] = []
+        self._outcomes = 0
+        self._stage = stage
+        self._site = Site(directory / "release")
+        self._attacks = directory / "attacks"
+
+    def release(self, outcome: Outcome) -> None:
+        """The release as it should be."""
+        stage, site = self._stage, self._site
+        for words in OPENING:
+            stage.say(words)
+        self._make_keys()
+        self._write_layout()
+        stage.headline("Record: every step runs, and its functionary signs what went in and what came out")
+        for step in STEPS:
+            stage.gap()
+            stage.say(f"{step.name}: {step.purpose}")
+            stage.command(shell_line(step.words(f"keys/{step.name}")))
+            stage.output(site.record(step))
+        stage.headline("Attach: layout and links become signed evidence beside the image")
+        stage.command(shell_line(_ATTACH))
+        attached = site.attach(at=datetime.now(UTC))
+        stage.output([f"attached {attached.referrer.digest}"])
+        stage.headline("Verify: all that is needed is the owner's public key")
+        stage.command(shell_line(_VERIFY))
+        verdict = site.verify(at=datetime.now(UTC))
+        stage.verdict(verdict)
+        self._compare("the release", verdict, outcome)
+
+    def attacks(self, acts: Sequence[Act]) -> None:
+        """Every attack, on a copy of the release."""
+        self._stage.headline(f"Now {len(acts)} attacks")
+        self._stage.say(NOBODY_LOOKED)
+        for number, act in enumerate(acts, start=1):
+            self._stage.headline(f"Attack {number}: {act.title}")
+            self._stage.say(act.done)
+            site = self._site.copy(self._attacks / act.name)
+            at = datetime.now(UTC)
+            act.play(site, at)
+            self._stage.command(shell_line(_VERIFY))
+            verdict = site.verify(at=at)
+            self._stage.denial(verdict)
+            self._compare(f"attack {number} ({act.title})", verdict, act.outcome)
+
+    def end(self, keep: Path | None) -> None:
+        """The count, and what to do next."""
+        stage = self._stage
+        stage.headline("The end")
+        if self.surprises:
+            stage.bad(f"{len(self.surprises)} of {self._outcomes} outcomes are not what they must be:")
+            for each in self.surprises:
+                stage.bad(f"- {each}")
+        else:
+            stage.good(f"All {self._outcomes} outcomes are what they must be.")
+        if keep is not None:
+            stage.say(f"Look around: cd {shell_line((str(keep / 'release'),))}, and run the commands above.")
+        stage.gap()
+        for what, where in CLOSING:
+            stage.say(f"{what:42}  {where}")
+
+    def _make_keys(self) -> None:
+        self._stage.headline("Keys: one for the owner of the project, one for whoever does each step")
+        self._site.root.mkdir(parents=True)
+        self._site.set_up()
+        for name in (OWNER, *(step.name for step in STEPS)):
+            keyid = self._site.make_key(name)
+            self._stage.command(shell_line(("intoto-action", "keygen", f"keys/{name}")))
+            self._stage.output([keyid])
+
+    def _write_layout(self) -> None:
+        self._stage.headline("Layout: the owner writes down who does what, and signs it")
+        self._stage.document((self._site.root / "layout.yaml").read_text())
+        self._stage.command(shell_line(_SIGN))
+        self._stage.output([f"ends {self._site.sign_layout(datetime.now(UTC))}"])
+
+    def _compare(self, what: str, verdict: Verdict, outcome: Outcome) -> None:
+        self._outcomes += 1
+        if outcome.is_that_of(verdict):
+            return
+        found = Outcome(verdict.verdict, verdict.reason)
+        self.surprises.append(f"{what}: must end with {outcome}, ended with {found}")
+        self._stage.bad(f"This act must end with {outcome}, and ended with {found}.")
+
+
+@contextmanager
+def _directory(keep: Path | None) -> Iterator[Path]:
+    """A private directory that is removed at the end, or the one that was asked for, empty."""
+    if keep is None:
+        try:
+            temporary = TemporaryDirectory(prefix="intoto-action-demo-")
+        except OSError as error:
+            raise Misused(
+                f"there is no temporary directory to play in ({error.strerror or error}): set TMPDIR, or say --dir DIR"
+            ) from error
+        with temporary as name:
+            yield Path(name)
+        return
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        free = next(keep.iterdir(), None) is None
+    except OSError as error:
+        raise Misused(f"--dir {keep}: cannot be made: {error.strerror or error}") from error
+    if not free:
+        raise Misused(f"--dir {keep}: expected a new or empty directory, found something in it")
+    yield keep.absolute()

@@ -1,0 +1,1 @@
+"""A door with a code lock: the program that the demo's image holds."""
