@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.parts.desk import NAMES, Desk
+
+from intoto_action.keys.keygen import KeyPair, generate
+
+
+@pytest.fixture(scope="session")
+def pairs() -> dict[str, KeyPair]:
+    return {name: generate("ed25519", None) for name in NAMES}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, pairs: dict[str, KeyPair]) -> Desk:
+    return Desk(tmp_path, pairs)
