@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
+_LONGEST = 8192
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -32,6 +33,19 @@ def origin_of(url: str) -> Origin | None:
     if parts.scheme not in _PORTS or not host or "@" in parts.netloc:
         return None
     return Origin(parts.scheme, host.lower(), port if port is not None else _PORTS[parts.scheme])
+
+
+def follow(base: str, reference: str) -> str:
+    """The URL that `reference`, relative or absolute, means on a page at `base`; empty when it can be none."""
+    plain = (
+        0 < len(reference) <= _LONGEST
+        and all("!" <= each <= "~" for each in reference)
+        and "\\" not in reference
+    )
+    try:
+        return urljoin(base, reference).partition("#")[0] if plain else ""
+    except ValueError:
+        return ""
 
 
 def is_loopback(host: str) -> bool:

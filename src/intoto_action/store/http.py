@@ -1,8 +1,8 @@
 """HTTP to registries and their token servers: bounded in time, bytes, redirects and retries.
 
-Nothing here knows what a registry is; nothing outside the store knows that there is HTTP. `requests` is used for
-connections and TLS only: its redirects, its .netrc and its cookies are off, because each of them can send a
-credential to a host that it was not meant for.
+Nothing here knows what a registry is; nothing outside the store knows that there is HTTP. Of `requests` only the
+adapter is used, for connections, proxies and TLS: a Session would send credentials of .netrc and cookies, and reads
+the body of a redirect without bounds even when it may not follow it (`Session.resolve_redirects`).
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from intoto_action.deadline import Deadline, Overdue
 from intoto_action.reason import Unavailable
-from intoto_action.store.address import Origin, is_loopback, origin_of
+from intoto_action.store.address import Origin, follow, is_loopback, origin_of
 from intoto_action.store.waiting import within
 
 if TYPE_CHECKING:
     import requests
+    from requests.adapters import HTTPAdapter
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
@@ -86,7 +87,7 @@ class Transport:
         self._allow_http = allow_http
         self._ca_bundle = ca_bundle
         self._sleep = sleep
-        self._session: requests.Session | None = None
+        self._adapter: HTTPAdapter | None = None
 
     def send(self, request: Request) -> Answer:
         """The answer to a request, whatever its status, after redirects and retries.
@@ -146,9 +147,7 @@ class Transport:
 
         Raises: Unavailable when the header is missing or leads where nothing may be sent.
         """
-        header = answer.headers.get("location", "")
-        plain = 0 < len(header) <= 8192 and all("!" <= each <= "~" for each in header) and "\\" not in header
-        target = urljoin(answer.url, header).partition("#")[0] if plain else ""
+        target = follow(answer.url, answer.headers.get("location", ""))
         origin = origin_of(target)
         if origin is None:
             raise Unavailable(
@@ -178,18 +177,14 @@ class Transport:
         import requests
         from urllib3.exceptions import HTTPError
 
-        session = self._open_session()
         headers = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **request.headers}
         if authorization is not None:
             headers["Authorization"] = authorization
         try:
-            response = session.request(
-                request.method,
-                url,
-                headers=headers,
-                data=request.body,
+            prepared = requests.Request(request.method, url, headers=headers, data=request.body).prepare()
+            response = self._open_adapter().send(
+                prepared,
                 stream=True,
-                allow_redirects=False,
                 timeout=(min(CONNECT_TIMEOUT, left), min(READ_TIMEOUT, left)),
                 proxies=_proxies(url),
                 verify=self._ca_bundle or True,
@@ -231,10 +226,12 @@ class Transport:
                 )
         return b"".join(chunks)[: cap if is_error else None]
 
-    def _open_session(self) -> requests.Session:
-        if self._session is None:
-            self._session = _new_session()
-        return self._session
+    def _open_adapter(self) -> HTTPAdapter:
+        if self._adapter is None:
+            from requests.adapters import HTTPAdapter
+
+            self._adapter = HTTPAdapter()
+        return self._adapter
 
 
 def retry_after(header: str | None, now: float) -> float | None:
@@ -253,25 +250,6 @@ def retry_after(header: str | None, now: float) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
     except (ValueError, OverflowError):
         return None
-
-
-def _new_session() -> requests.Session:
-    import requests
-    from requests.auth import AuthBase
-
-    class OurOwn(AuthBase):
-        """Leaves the request alone; that there is one keeps requests from reading .netrc."""
-
-        def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-            return prepared
-
-    from http.cookiejar import DefaultCookiePolicy
-
-    session = requests.Session()
-    session.trust_env = False
-    session.auth = OurOwn()
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session
 
 
 def _proxies(url: str) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Protocol
-from urllib.parse import urljoin
 
 import msgspec
 
@@ -21,7 +20,7 @@ from intoto_action.formats.oci import (
 )
 from intoto_action.formats.reference import DirectoryReference, Image, Reference, parse_tag
 from intoto_action.reason import Denied, Finding, Malformed, Misused, Reason, Unavailable
-from intoto_action.store.address import origin_of
+from intoto_action.store.address import follow, origin_of
 from intoto_action.store.distribution import Distribution, Fetched
 from intoto_action.store.http import Answer
 from intoto_action.store.interface import MOST_REFERRERS, Referrers
@@ -170,7 +169,7 @@ def _next_page(answer: Answer, what: str, faults: list[str]) -> str | None:
     link = _NEXT.match(header)
     if link is None:
         return None
-    url: str = urljoin(answer.url, link[1])
+    url = follow(answer.url, link[1])
     if origin_of(url) is None or origin_of(url) != origin_of(answer.url):
         faults.append(f"{what}: the next page is on another host, which is not asked")
         return None
