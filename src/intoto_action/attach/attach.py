@@ -104,7 +104,7 @@ def read_files(words: tuple[str, ...]) -> dict[str, bytes]:
         name, equals, path = word.partition("=")
         if not (name and equals and path):
             raise Misused(f"--file: expected NAME=PATH, found {word[:200]!r}")
-        if name in files or name.endswith((".link", ".layout")):
+        if name in files or name.lower().endswith((".link", ".layout")):
             raise Misused(
                 f"--file: expected a name that nothing else in the evidence has, found {name[:200]!r}"
             )

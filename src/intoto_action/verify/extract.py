@@ -38,14 +38,22 @@ def extract(outcome: Outcome, demands: Demands) -> Extracted:
     documents = {LAYOUT_FILE: layout.raw} if layout else {}
     for step, verified in chain.links.items():
         for each in verified:
-            documents[link_file_name(step, each.signer.keyid)] = each.envelope.raw
+            name = link_file_name(step, each.signer.keyid)
+            if name in documents:
+                raise Malformed(f"link {name!r}", "functionaries whose keyids begin differently", "two links")
+            documents[name] = each.envelope.raw
     for name, file in evidence.files.items():
-        if file_name_fault(name) or name in documents or name.endswith(".link"):
+        if not _is_free(name):
             raise Malformed(
                 f"file {name!r} of the evidence", "a name that no link or layout has", "one that does"
             )
         documents[name] = file.content
     return Extracted(documents)
+
+
+def _is_free(name: str) -> bool:
+    """Whether a file of the evidence may have the name, also where upper and lower case are the same."""
+    return file_name_fault(name) is None and not name.lower().endswith((".link", ".layout"))
 
 
 def write_extracted(directory: Path, extracted: Extracted) -> None:
