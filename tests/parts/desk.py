@@ -45,6 +45,7 @@ class Desk:
             for place in (directory, directory / "keys"):
                 (place / f"{name}.pub").write_text(pair.public.pem)
             (directory / name).write_bytes(pair.private_pem)
+            (directory / name).chmod(0o600)
 
     def keyid(self, name: str) -> str:
         return self.pairs[name].public.keyid

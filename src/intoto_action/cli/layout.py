@@ -28,9 +28,9 @@ def layout() -> None:
         "intoto-action layout sign --key keys/second-owner --append layout.yaml",
     )
 )
-@signing_options("layout sign")
+@signing_options("layout")
 @option(
-    "layout sign",
+    "layout",
     "-o",
     "--output",
     type=click.Path(path_type=Path),
