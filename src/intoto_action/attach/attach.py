@@ -118,8 +118,13 @@ def _evidence_file(content: bytes) -> EvidenceFile:
 
 
 def _too_large(size: int, links: Mapping[str, bytes], files: Mapping[str, bytes]) -> str:
-    largest = max((*links.items(), *files.items()), key=lambda item: len(item[1]))
+    name, content = max((*links.items(), *files.items()), key=lambda item: len(item[1]))
+    remedy = (
+        "record a large tree as one artifact, with dir:PATH for PATH"
+        if name in links
+        else "leave the file out, and let a step record its digest as a product"
+    )
     return (
         f"the evidence has {size} bytes, and at most {EVIDENCE_CAP} are stored and read. The largest part is "
-        f"{largest[0]} with {len(largest[1])} bytes: record a large tree as one artifact, with dir:PATH for PATH"
+        f"{name} with {len(content)} bytes: {remedy}"
     )

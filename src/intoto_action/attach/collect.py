@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from intoto_action.formats.evidence import MOST_LINKS, parse_signed
 from intoto_action.formats.link import parse_link, step_of_file_name
 from intoto_action.reason import Malformed, Misused
 from intoto_action.store.link_directory import read_links
+
+_ATTEMPT = re.compile(r"[0-9]{1,9}\Z")
 
 
 class Collected(msgspec.Struct, frozen=True):
@@ -85,4 +88,4 @@ def _run(found: _Found) -> GithubEnvironment | None:
 
 
 def _attempt(run: GithubEnvironment | None) -> int:
-    return int(run.run_attempt) if run and run.run_attempt.isdecimal() else 0
+    return int(run.run_attempt) if run and _ATTEMPT.match(run.run_attempt) else 0
