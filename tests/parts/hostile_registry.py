@@ -1,5 +1,6 @@
 """A registry of the test's own on loopback, for what real ones do not do on purpose: lie, hang, lead astray."""
 
+import base64
 import json
 import threading
 import time
@@ -7,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
@@ -152,6 +154,19 @@ def hostile_reference(
     hostile: HostileRegistry, tag: str | None = "1.0", digest: str | None = None
 ) -> Reference:
     return Reference(hostile.address, REPOSITORY, tag, digest)
+
+
+def log_in(home: Path, registry: str, username: str = "robot", password: str = "secret") -> dict[str, str]:
+    """Variables under which docker's config.json has this login."""
+    auth = base64.b64encode(f"{username}:{password}".encode()).decode()
+    return docker_config(home, {"auths": {registry: {"auth": auth}}})
+
+
+def docker_config(home: Path, config: object) -> dict[str, str]:
+    """Variables under which docker's config.json says this, and nothing else is found."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "config.json").write_text(json.dumps(config))
+    return {"HOME": str(home), "DOCKER_CONFIG": str(home), "PATH": str(home)}
 
 
 def hang(registry: HostileRegistry) -> Callable[[BaseHTTPRequestHandler], None]:

@@ -1,0 +1,317 @@
+"""What a registry may say, and what is made of it. Honest registries are in tests/integration/store."""
+
+import json
+
+import pytest
+from tests.parts.hostile_registry import (
+    REPOSITORY,
+    Asked,
+    HostileRegistry,
+    Reply,
+    hostile_reference,
+    open_hostile,
+)
+from tests.parts.images import SmallImage, sha256, small_image, small_index
+
+from intoto_action.deadline import Deadline
+from intoto_action.formats.oci import BUNDLE, OCI_INDEX, OCI_MANIFEST, Descriptor
+from intoto_action.formats.reference import Image, Reference, parse_registry_reference
+from intoto_action.reason import Denied, Misused, Reason, Unavailable
+from intoto_action.store.interface import MOST_REFERRERS
+from intoto_action.store.open import open_store
+
+MIB = 1 << 20
+
+
+def descriptor(text: str, **more: object) -> dict[str, object]:
+    raw = text.encode()
+    return {
+        "mediaType": OCI_MANIFEST,
+        "digest": sha256(raw),
+        "size": len(raw),
+        "artifactType": BUNDLE,
+        **more,
+    }
+
+
+@pytest.fixture
+def image(hostile: HostileRegistry) -> Image:
+    small = small_image()
+    hostile.put(small, "1.0")
+    return Image(f"{hostile.address}/{REPOSITORY}", small.digest, small.media_type, len(small.document))
+
+
+def test_a_tag_whose_bytes_are_not_the_promised_digest_is_an_error_that_names_both(
+    hostile: HostileRegistry,
+) -> None:
+    small, other = small_image("one"), small_image("other")
+    hostile.put(small, "1.0")
+    hostile.documents[f"/v2/{REPOSITORY}/manifests/1.0"].body = other.document
+    with pytest.raises(Unavailable) as caught:
+        open_hostile(hostile).resolve(hostile_reference(hostile))
+    assert small.digest in str(caught.value)
+    assert other.digest in str(caught.value)
+
+
+def test_other_bytes_than_those_of_the_digest_asked_for_are_an_error(
+    hostile: HostileRegistry, image: Image
+) -> None:
+    other = small_image("other")
+    lie = Reply(body=other.document, headers={"Content-Type": OCI_MANIFEST})
+    hostile.documents[f"/v2/{REPOSITORY}/manifests/{image.digest}"] = lie
+    with pytest.raises(Unavailable, match=f"expected bytes of {image.digest}.*{other.digest}"):
+        open_hostile(hostile).resolve(hostile_reference(hostile, None, image.digest))
+
+
+def test_an_image_by_sha512_is_compared_with_that(hostile: HostileRegistry) -> None:
+    digest = "sha512:" + "0" * 128
+    hostile.documents[f"/v2/{REPOSITORY}/manifests/{digest}"] = Reply(body=small_image().document)
+    with pytest.raises(Unavailable, match=r"expected bytes of sha512:0+, found .* of sha512:"):
+        open_hostile(hostile).resolve(hostile_reference(hostile, None, digest))
+
+
+def test_a_promised_digest_that_is_none_is_an_error(hostile: HostileRegistry, image: Image) -> None:
+    hostile.documents[f"/v2/{REPOSITORY}/manifests/1.0"].headers["Docker-Content-Digest"] = "sha256:xyz"
+    with pytest.raises(Unavailable, match="no digest"):
+        open_hostile(hostile).resolve(hostile_reference(hostile))
+
+
+def test_a_manifest_called_an_index_by_its_header_is_no_image(hostile: HostileRegistry, image: Image) -> None:
+    hostile.documents[f"/v2/{REPOSITORY}/manifests/1.0"].headers["Content-Type"] = OCI_INDEX
+    with pytest.raises(Denied) as caught:
+        open_hostile(hostile).resolve(hostile_reference(hostile))
+    assert caught.value.reason is Reason.INVALID_REFERENCE
+
+
+def test_an_index_without_a_media_type_of_its_own_has_the_header_s(hostile: HostileRegistry) -> None:
+    index = small_index()
+    document = {key: value for key, value in json.loads(index.document).items() if key != "mediaType"}
+    hostile.keep_manifest("1.0", json.dumps(document).encode(), "application/json")
+    assert open_hostile(hostile).resolve(hostile_reference(hostile)).media_type == OCI_INDEX
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"schemaVersion": 1, "fsLayers": []}',
+        b'{"schemaVersion": 2, "layers": [], "manifests": []}',
+        b"[" * 100_000,
+        b'{"schemaVersion": 2, "schemaVersion": 2, "manifests": []}',
+        b'{"schemaVersion": 2, "manifests": [{"mediaType": "", "digest": "../../x", "size": 1}]}',
+    ],
+)
+def test_a_document_that_is_no_image_is_an_invalid_reference(hostile: HostileRegistry, raw: bytes) -> None:
+    hostile.keep_manifest("1.0", raw)
+    with pytest.raises(Denied) as caught:
+        open_hostile(hostile).resolve(hostile_reference(hostile))
+    assert caught.value.reason is Reason.INVALID_REFERENCE
+
+
+def test_a_manifest_of_more_than_four_megabytes_is_not_read(hostile: HostileRegistry) -> None:
+    hostile.keep_manifest("1.0", b" " * (4 * MIB + 1))
+    with pytest.raises(Unavailable, match="more than"):
+        open_hostile(hostile).resolve(hostile_reference(hostile))
+
+
+def test_another_repository_s_reference_is_refused(hostile: HostileRegistry) -> None:
+    with pytest.raises(Misused):
+        open_hostile(hostile).resolve(Reference(hostile.address, "octo/other", "1.0"))
+
+
+def test_a_registry_that_refuses_is_named_with_what_to_do(hostile: HostileRegistry) -> None:
+    body = b'{"errors": [{"code": "DENIED", "message": "not\\u001b[31m yours"}]}'
+    hostile.script = lambda asked: Reply(403, body)
+    with pytest.raises(Unavailable) as caught:
+        open_hostile(hostile).resolve(hostile_reference(hostile))
+    for words in (hostile.address, REPOSITORY, "no credentials", "docker login", "DENIED", "not [31m yours"):
+        assert words in str(caught.value)
+
+
+def test_blob_bytes_that_differ_from_their_digest_are_refused(hostile: HostileRegistry, image: Image) -> None:
+    wanted = Descriptor(BUNDLE, sha256(b"right"), 5)
+    hostile.documents[f"/v2/{REPOSITORY}/blobs/{wanted.digest}"] = Reply(body=b"wrong")
+    with pytest.raises(Unavailable, match=f"expected bytes of {wanted.digest}"):
+        open_hostile(hostile).read_blob(wanted, MIB)
+
+
+def test_a_blob_longer_than_its_descriptor_says_is_not_read_on(
+    hostile: HostileRegistry, image: Image
+) -> None:
+    wanted = Descriptor(BUNDLE, sha256(b"right"), 5)
+    hostile.documents[f"/v2/{REPOSITORY}/blobs/{wanted.digest}"] = Reply(body=b"right and more")
+    with pytest.raises(Unavailable, match="more than 5 bytes"):
+        open_hostile(hostile).read_blob(wanted, MIB)
+
+
+def test_a_blob_is_read_from_another_host_without_credentials_and_checked(hostile: HostileRegistry) -> None:
+    with HostileRegistry() as storage:
+        wanted = Descriptor(BUNDLE, sha256(b"right"), 5)
+        target = f"http://{storage.address}/blob"
+        hostile.documents[f"/v2/{REPOSITORY}/blobs/{wanted.digest}"] = Reply(
+            307, headers={"Location": target}
+        )
+        storage.documents["/blob"] = Reply(body=b"right")
+        assert open_hostile(hostile).read_blob(wanted, MIB) == b"right"
+        assert "authorization" not in storage.asked[0].headers
+
+
+class TestReferrers:
+    def test_the_api_and_the_fallback_tag_are_united(self, hostile: HostileRegistry, image: Image) -> None:
+        hostile.keep_referrers(image.digest, [descriptor("a"), descriptor("b")])
+        keep_fallback(hostile, image, [descriptor("b"), descriptor("c")])
+        found = open_hostile(hostile).referrers(image)
+        assert [each.digest for each in found.descriptors] == [sha256(each.encode()) for each in "abc"]
+        assert found.complete
+
+    def test_an_empty_answer_of_the_api_is_not_the_end_of_it(
+        self, hostile: HostileRegistry, image: Image
+    ) -> None:
+        hostile.keep_referrers(image.digest, [])
+        keep_fallback(hostile, image, [descriptor("a")])
+        assert len(open_hostile(hostile).referrers(image).descriptors) == 1
+
+    @pytest.mark.parametrize("status", [400, 404, 405, 501])
+    def test_without_the_api_the_fallback_tag_is_the_list(
+        self, hostile: HostileRegistry, image: Image, status: int
+    ) -> None:
+        hostile.documents[f"/v2/{REPOSITORY}/referrers/{image.digest}"] = Reply(status)
+        keep_fallback(hostile, image, [descriptor("a")])
+        found = open_hostile(hostile).referrers(image)
+        assert (len(found.descriptors), found.complete) == (1, True)
+
+    def test_every_page_is_read(self, hostile: HostileRegistry, image: Image) -> None:
+        paged(hostile, image, 5)
+        found = open_hostile(hostile).referrers(image)
+        assert (len(found.descriptors), found.complete) == (5, True)
+
+    def test_pages_in_a_circle_end_and_leave_the_list_incomplete(
+        self, hostile: HostileRegistry, image: Image
+    ) -> None:
+        link = f'</v2/{REPOSITORY}/referrers/{image.digest}>; rel="next"'
+        hostile.keep_referrers(image.digest, [descriptor("a")], Link=link)
+        found = open_hostile(hostile).referrers(image)
+        assert not found.complete
+        assert "pages do not end" in found.why
+
+    def test_pages_without_end_end(self, hostile: HostileRegistry, image: Image) -> None:
+        paged(hostile, image, 10**9)
+        found = open_hostile(hostile).referrers(image)
+        assert not found.complete
+        assert len(hostile.asked) < 300
+
+    def test_a_next_page_on_another_host_is_not_asked(self, hostile: HostileRegistry, image: Image) -> None:
+        with HostileRegistry() as other:
+            hostile.keep_referrers(
+                image.digest, [descriptor("a")], Link=f'<http://{other.address}/>; rel="next"'
+            )
+            found = open_hostile(hostile).referrers(image)
+            assert not found.complete
+            assert other.asked == []
+
+    def test_a_fallback_tag_that_is_no_index_is_said(self, hostile: HostileRegistry, image: Image) -> None:
+        hostile.keep_manifest(image.digest.replace(":", "-"), small_image("x").document)
+        found = open_hostile(hostile).referrers(image)
+        assert not found.complete
+        assert "fallback tag" in found.why
+        assert "expected an index, found an image manifest" in found.why
+
+    def test_an_api_that_fails_leaves_the_list_incomplete(
+        self, hostile: HostileRegistry, image: Image
+    ) -> None:
+        hostile.documents[f"/v2/{REPOSITORY}/referrers/{image.digest}"] = Reply(500)
+        keep_fallback(hostile, image, [descriptor("a")])
+        found = open_hostile(hostile, slept=[]).referrers(image)
+        assert len(found.descriptors) == 1
+        assert not found.complete
+        assert "500" in found.why
+
+    def test_a_web_page_in_place_of_the_list_leaves_it_incomplete(
+        self, hostile: HostileRegistry, image: Image
+    ) -> None:
+        hostile.documents[f"/v2/{REPOSITORY}/referrers/{image.digest}"] = Reply(body=b"<html>welcome</html>")
+        assert not open_hostile(hostile).referrers(image).complete
+
+    def test_a_thousand_junk_referrers_hide_nothing(self, hostile: HostileRegistry, image: Image) -> None:
+        future = {"annotations": {"org.opencontainers.image.created": "2099-01-01T00:00:00Z"}}
+        junk = [descriptor(f"junk {number}", **future) for number in range(1000)]
+        keep_fallback(hostile, image, [*junk, descriptor("good")])
+        found = open_hostile(hostile).referrers(image)
+        assert found.complete
+        assert found.descriptors[-1].digest == sha256(b"good")
+
+    def test_more_than_are_listed_are_said_to_be_there(self, hostile: HostileRegistry, image: Image) -> None:
+        keep_fallback(hostile, image, [descriptor(f"{number}") for number in range(MOST_REFERRERS + 1)])
+        found = open_hostile(hostile).referrers(image)
+        assert len(found.descriptors) == MOST_REFERRERS
+        assert not found.complete
+
+
+class TestSchemes:
+    @pytest.mark.parametrize("name", ["127.0.0.1:1/x", "localhost:1/x", "[::1]:1/x"])
+    def test_loopback_is_reached_over_http_without_asking(self, name: str) -> None:
+        with pytest.raises(Unavailable, match="did not answer"):
+            open_store(parse_registry_reference(name), deadline=Deadline(1), environ={}).resolve(
+                parse_registry_reference(name)
+            )
+
+    def test_docker_hub_is_asked_where_its_registry_is(self) -> None:
+        from intoto_action.store.registry import Registry
+
+        store = open_store(parse_registry_reference("alpine"), deadline=Deadline(1), environ={})
+        assert isinstance(store, Registry)
+        assert (
+            store.distribution.url("tags/list") == "https://registry-1.docker.io/v2/library/alpine/tags/list"
+        )
+
+
+def test_a_word_of_push_with_that_is_unknown_is_misuse() -> None:
+    with pytest.raises(Misused, match="cosign or native"):
+        open_store(parse_registry_reference("alpine"), deadline=Deadline(1), environ={}, push_with="oras")
+
+
+def test_a_tag_that_is_overwritten_at_once_by_others_is_an_error(
+    hostile: HostileRegistry, image: Image
+) -> None:
+    other = small_image("other")
+
+    def script(asked: Asked) -> Reply | None:
+        if asked.method == "GET" and asked.path.endswith("/manifests/latest"):
+            return Reply(body=other.document)
+        return None
+
+    hostile.script = script
+    with pytest.raises(Unavailable, match=other.digest):
+        open_hostile(hostile).tag(image, "latest")
+
+
+def keep_fallback(hostile: HostileRegistry, image: Image, descriptors: list[dict[str, object]]) -> None:
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors}
+    hostile.keep_manifest(image.digest.replace(":", "-"), json.dumps(document).encode(), OCI_INDEX)
+
+
+def paged(hostile: HostileRegistry, image: Image, pages: int) -> None:
+    """One descriptor a page."""
+    path = f"/v2/{REPOSITORY}/referrers/{image.digest}"
+
+    def script(asked: Asked) -> Reply | None:
+        if not asked.path.startswith(path):
+            return None
+        page = int(asked.path.partition("?page=")[2] or 1)
+        hostile.keep_referrers("page", [descriptor(f"{page}")])
+        reply = hostile.documents[f"/v2/{REPOSITORY}/referrers/page"]
+        if page < pages:
+            reply.headers["Link"] = f'<{path}?page={page + 1}>; rel="next"'
+        return reply
+
+    hostile.script = script
+
+
+def test_no_image_is_made_of_a_registry_that_is_not_there() -> None:
+    small: SmallImage = small_image()
+    reference = Reference("127.0.0.1:1", REPOSITORY, None, small.digest)
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1"):
+        open_store(reference, deadline=Deadline(1), environ={}).resolve(reference)
