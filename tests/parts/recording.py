@@ -27,7 +27,7 @@ class Recorder:
         self.links = directory / "links"
         self.key = directory / "key.pem"
         self.environ = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        self.environ |= {"XDG_RUNTIME_DIR": str(directory / "runtime"), **(environ or {})}
+        self.environ.update({"XDG_RUNTIME_DIR": str(directory / "runtime"), **(environ or {})})
         self.new_key(self.key)
 
     def new_key(self, path: Path) -> str:
@@ -53,13 +53,17 @@ class Recorder:
         return [sys.executable, "-m", "intoto_action", "record", *front, *words]
 
     def __call__(
-        self, *words: str, step: str = "build", key: str | None = None, environ: Mapping[str, str] | None = None
+        self,
+        *words: str,
+        step: str = "build",
+        key: str | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> "subprocess.CompletedProcess[str]":
         """Run it to its end."""
         return subprocess.run(
             self.argv(*words, step=step, key=key),
             cwd=self.base,
-            env=self.environ | (environ or {}),
+            env={**self.environ, **(environ or {})},
             capture_output=True,
             text=True,
             check=False,
@@ -71,7 +75,7 @@ class Recorder:
         return subprocess.Popen(
             self.argv(*words),
             cwd=self.base,
-            env=self.environ | (environ or {}),
+            env={**self.environ, **(environ or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -20,6 +20,7 @@ from intoto_action.store.files import read_capped
 _CAP = 4 * MIB
 _PROVENANCE = "buildx.build.provenance"
 _PURL = "pkg:docker/"
+_SHORT = "docker.io/library/"
 _WHERE = "--image-metadata"
 
 
@@ -85,7 +86,8 @@ def _images(raw: bytes) -> BuiltImages:
         if metadata.digest and metadata.digest != metadata.config_digest:
             products[oci_name(name)] = _digests(metadata.digest)
         if metadata.config_digest:
-            products[f"{IMAGE_SCHEME}{name}"] = _digests(metadata.config_digest)
+            # buildx writes `--tag app` in full, and nobody but Docker pushes to library/.
+            products[f"{IMAGE_SCHEME}{name.removeprefix(_SHORT)}"] = _digests(metadata.config_digest)
     if not products:
         raise Malformed(
             _WHERE, "image.name, and containerimage.digest or containerimage.config.digest", "neither"

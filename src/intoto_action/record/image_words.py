@@ -145,9 +145,9 @@ def _in_directory(word: str, scheme: str, where: str, name: str | None) -> Image
     if not isinstance(directory, DirectoryReference):
         raise Misused(f"{word!r}: expected {IMAGE_DIRECTORY_SCHEME}DIR[:TAG|@DIGEST]")
     plain, hash_, label = (name or "").partition("#")
-    called = (
-        parse_registry_reference(plain).name if name else f"{IMAGE_DIRECTORY_SCHEME}{directory.directory}"
-    )
+    called = f"{IMAGE_DIRECTORY_SCHEME}{directory.directory}"
+    if name:
+        called = _called(scheme, plain, parse_registry_reference(plain))
     return ImageWord(
         word=word,
         scheme=scheme,

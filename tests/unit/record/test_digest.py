@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -91,7 +91,7 @@ def test_a_file_that_grows_while_it_is_digested_is_told(
 ) -> None:
     path = tmp_path / "growing"
     path.write_bytes(b"x" * size)
-    monkeypatch.setattr(digest.os, "fstat", _after_first(lambda: path.write_bytes(b"x" * (size + 4))))
+    monkeypatch.setattr(os, "fstat", _after_first(lambda: path.write_bytes(b"x" * (size + 4))))
     with pytest.raises(Misused, match="changed while it was recorded"):
         digest_file(str(path), said)
 
@@ -102,7 +102,7 @@ def test_a_file_that_is_rewritten_at_the_same_length_is_told(
     path = tmp_path / "file"
     path.write_bytes(b"one")
     os.utime(path, ns=(0, time.time_ns() - 10**10))
-    monkeypatch.setattr(digest.os, "fstat", _after_first(lambda: path.write_bytes(b"two")))
+    monkeypatch.setattr(os, "fstat", _after_first(lambda: path.write_bytes(b"two")))
     with pytest.raises(Misused, match="changed while it was recorded"):
         digest_file(str(path), said)
 
@@ -111,15 +111,15 @@ def test_a_file_that_is_replaced_by_another_is_told(tmp_path: Path, monkeypatch:
     path, other = tmp_path / "file", tmp_path / "other"
     path.write_bytes(b"one")
     other.write_bytes(b"two")
-    monkeypatch.setattr(digest.os, "fstat", _after_first(lambda: other.replace(path)))
+    monkeypatch.setattr(os, "fstat", _after_first(lambda: other.replace(path)))
     with pytest.raises(Misused, match="changed while it was recorded"):
         digest_file(str(path), said)
 
 
-def _after_first(change):
+def _after_first(change: Callable[[], object]) -> Callable[[int], os.stat_result]:
     """os.fstat that lets something happen to the file after its first call."""
     real = os.fstat
-    calls = []
+    calls: list[int] = []
 
     def fstat(descriptor: int) -> os.stat_result:
         status = real(descriptor)

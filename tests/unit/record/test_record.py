@@ -1,0 +1,344 @@
+"""The verb, called as people call it."""
+
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tests.parts.recording import Recorder
+
+from intoto_action.formats.artifact import Digests
+from intoto_action.formats.link import Link
+from intoto_action.reason import Misused
+from intoto_action.record.step import payload_of
+
+SH = ("--", "sh", "-c")
+
+
+def test_the_link_says_what_went_in_what_ran_and_what_came_out(recorder: Recorder) -> None:
+    recorder.write("src/a", "a")
+    done = recorder("--materials", "src", "--products", "out", *SH, "cat src/a >out")
+    assert done.returncode == 0, done.stderr
+    link = recorder.link()
+    assert link["name"] == "build"
+    assert link["command"] == ["sh", "-c", "cat src/a >out"]
+    digest = {"sha256": hashlib.sha256(b"a").hexdigest()}
+    assert (link["materials"], link["products"]) == ({"src/a": digest}, {"out": digest})
+    assert link["byproducts"] == {"return-value": 0}
+    assert link["environment"] == {
+        "recorded": {
+            "materials": ["src"],
+            "products": ["out"],
+            "exclude": [],
+            "oidc": False,
+            "after-the-fact": False,
+        }
+    }
+
+
+def test_the_output_of_the_command_is_its_own(recorder: Recorder) -> None:
+    done = recorder(*SH, "head -c 3000000 /dev/zero | tr '\\0' x; echo err >&2")
+    assert done.stdout == "x" * 3_000_000
+    assert done.stderr.startswith("err\n")
+
+
+def test_the_command_reads_our_standard_input(recorder: Recorder) -> None:
+    done = subprocess.run(
+        recorder.argv("--", "cat"),
+        cwd=recorder.base,
+        env=recorder.environ,
+        input=b"\xff\x00in",
+        capture_output=True,
+    )
+    assert done.stdout == b"\xff\x00in"
+
+
+def test_the_exit_code_is_that_of_the_command_and_a_failure_leaves_no_link(recorder: Recorder) -> None:
+    done = recorder(*SH, "exit 7")
+    assert done.returncode == 7
+    assert recorder.no_link()
+
+
+def test_a_command_that_a_signal_ended_counts_as_shells_count(recorder: Recorder) -> None:
+    done = recorder(*SH, "kill -9 $$")
+    assert done.returncode == 137
+    assert recorder.no_link()
+
+
+def test_a_failure_is_recorded_when_asked(recorder: Recorder) -> None:
+    done = recorder("--record-failure", *SH, "exit 7")
+    assert done.returncode == 7
+    assert recorder.link()["byproducts"] == {"return-value": 7}
+
+
+def test_a_command_that_is_not_there_is_a_sentence(recorder: Recorder) -> None:
+    done = recorder("--", "no-such-command-at-all")
+    assert done.returncode == 2
+    assert "cannot be started" in done.stderr and "Traceback" not in done.stderr
+    assert recorder.no_link()
+
+
+def test_products_that_match_nothing_leave_no_link(recorder: Recorder) -> None:
+    done = recorder("--products", "out", "--", "true")
+    assert done.returncode == 2
+    assert "--products out: nothing matches it" in done.stderr
+    assert recorder.no_link()
+
+
+def test_materials_that_match_nothing_are_said_and_no_more(recorder: Recorder) -> None:
+    done = recorder("--materials", "src", "--", "true")
+    assert done.returncode == 0
+    assert "--materials src: nothing matches it" in done.stderr
+    assert recorder.link()["materials"] == {}
+
+
+def test_nothing_to_record_is_refused(recorder: Recorder) -> None:
+    assert recorder("--phase", "after").returncode == 2
+
+
+def test_a_signer_is_needed_before_the_command_runs(recorder: Recorder) -> None:
+    done = recorder("--", "touch", "ran", key="")
+    assert done.returncode == 2
+    assert "who signs?" in done.stderr
+    assert not (recorder.base / "ran").exists()
+
+
+@pytest.mark.parametrize("key", ["../missing.pem", "env:NOT_SET", "keyless:"])
+def test_a_key_that_is_not_there_is_told_before_the_command_runs(recorder: Recorder, key: str) -> None:
+    done = recorder("--", "touch", "ran", key=key)
+    assert done.returncode == 2
+    assert not (recorder.base / "ran").exists()
+
+
+def test_the_key_is_read_only_after_the_command(recorder: Recorder) -> None:
+    pem = recorder.key.read_text()
+    recorder.key.write_text("no key yet")
+    (recorder.base / "real").write_text(pem)
+    assert recorder(*SH, f"mv real {recorder.key}").returncode == 0
+    assert recorder.link()["byproducts"] == {"return-value": 0}
+
+
+def test_a_step_name_that_leaves_the_directory_is_refused(recorder: Recorder) -> None:
+    done = recorder("--", "touch", "ran", step="../x")
+    assert done.returncode == 2
+    assert not (recorder.base / "ran").exists()
+
+
+def test_another_link_of_the_step_is_not_overwritten(recorder: Recorder) -> None:
+    recorder("--", "true")
+    first = recorder.link()
+    done = recorder("--", "sh", "-c", "true")
+    assert done.returncode == 2
+    assert "step names" in done.stderr
+    assert recorder.link() == first
+    assert recorder("--force", "--", "sh", "-c", "true").returncode == 0
+    assert recorder.link() != first
+
+
+def test_the_same_link_again_is_no_conflict(recorder: Recorder) -> None:
+    assert recorder("--", "true").returncode == 0
+    assert recorder("--", "true").returncode == 0
+
+
+def test_an_unsigned_link_is_what_sign_signs(recorder: Recorder) -> None:
+    done = recorder("--unsigned", "--", "true", key="")
+    assert done.returncode == 0
+    expected = done.stdout.strip()
+    (left,) = recorder.links.iterdir()
+    assert json.loads(left.read_text())["name"] == "build"
+    words = ["--step-name", "build", "--key", str(recorder.key), "--expect", expected, str(left)]
+    signed = subprocess.run(
+        [*recorder.argv()[:3], "sign", *words], cwd=recorder.base, env=recorder.environ, capture_output=True
+    )
+    assert signed.returncode == 0, signed.stderr
+    assert recorder.link()["name"] == "build"
+
+
+def test_the_command_sees_neither_keys_nor_passwords_nor_tokens(recorder: Recorder) -> None:
+    pem = recorder.new_key(recorder.base.parent / "other.pem")
+    hidden = {
+        "MY_SIGNING": pem,
+        "MY_PHRASE": "correct horse battery",
+        "INTOTO_ACTION_SIGNING_KEY": "x",
+        "INTOTO_ACTION_RECORD_STEP_NAME": "other",
+        "ACTIONS_ID_TOKEN_REQUEST_URL": "https://x",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x",
+        "SIGSTORE_ID_TOKEN": "x",
+    }
+    done = recorder("--password-env", "MY_PHRASE", "--", "env", key="env:MY_SIGNING", environ=hidden)
+    assert done.returncode == 0, done.stderr
+    seen = {line.partition("=")[0] for line in done.stdout.splitlines()}
+    assert not seen & set(hidden)
+    assert "PATH" in seen
+    assert recorder.link()["environment"]["recorded"]["oidc"] is False
+
+
+def test_a_command_that_may_ask_for_a_token_is_said_in_the_link(recorder: Recorder) -> None:
+    done = recorder("--pass-oidc", "--", "env", environ={"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x"})
+    assert "ACTIONS_ID_TOKEN_REQUEST_URL=https://x" in done.stdout
+    assert recorder.link()["environment"]["recorded"]["oidc"] is True
+
+
+def test_a_secret_in_the_command_is_refused_before_it_runs(recorder: Recorder) -> None:
+    environ = {"DEPLOY_TOKEN": "s3cr3t-s3cr3t"}
+    words = (*SH, "touch ran; echo s3cr3t-s3cr3t")
+    done = recorder(*words, environ=environ)
+    assert done.returncode == 2
+    assert "DEPLOY_TOKEN" in done.stderr and "s3cr3t" not in done.stderr
+    assert not (recorder.base / "ran").exists()
+    assert recorder("--command-as", "deploy", *words, environ=environ).returncode == 0
+    assert recorder.link()["command"] == ["deploy"]
+
+
+def test_a_secret_in_the_name_of_a_product_leaves_no_link(recorder: Recorder) -> None:
+    done = recorder("--products", ".", *SH, 'touch "out-$A_TOKEN"', environ={"A_TOKEN": "s3cr3t-s3cr3t"})
+    assert done.returncode == 2
+    assert recorder.no_link()
+
+
+def test_a_child_that_outlives_the_command_is_ended_before_products_are_hashed(recorder: Recorder) -> None:
+    script = (
+        "echo good >out; setsid sh -c 'trap \"\" TERM; while :; do sleep 0.01; echo bad >out; done' & exit 0"
+    )
+    done = recorder("--products", "out", *SH, script)
+    assert done.returncode == 0, done.stderr
+    assert "ended what the command had left running" in done.stderr
+    content = (recorder.base / "out").read_bytes()
+    time.sleep(0.2)
+    assert (recorder.base / "out").read_bytes() == content
+
+
+def test_a_daemon_that_forked_twice_is_ended_as_well(recorder: Recorder) -> None:
+    script = "(setsid sh -c 'echo $$ >pid; sleep 60' &) ; while [ ! -s pid ]; do sleep 0.01; done"
+    start = time.monotonic()
+    assert recorder("--products", "pid", *SH, script).returncode == 0
+    assert time.monotonic() - start < 20
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((recorder.base / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_reaches_the_command_and_then_there_is_no_link(
+    recorder: Recorder, number: signal.Signals
+) -> None:
+    name = number.name.removeprefix("SIG")
+    script = f"trap 'echo caught; exit 0' {name}; touch ready; while :; do sleep 0.02; done"
+    process = recorder.start("--products", "ready", *SH, script)
+    _wait_for(recorder.base / "ready")
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=60)
+    assert stdout == "caught\n"
+    assert process.returncode == 128 + number
+    assert "interrupted by" in stderr
+    assert recorder.no_link()
+
+
+def test_a_command_that_ends_by_the_signal_gives_its_own_code(recorder: Recorder) -> None:
+    process = recorder.start(*SH, "touch ready; trap 'exit 5' TERM; while :; do sleep 0.02; done")
+    _wait_for(recorder.base / "ready")
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert recorder.no_link()
+
+
+def test_a_killed_record_leaves_no_half_link_and_the_next_one_works(recorder: Recorder) -> None:
+    process = recorder.start(*SH, "touch ready; sleep 0.3")
+    _wait_for(recorder.base / "ready")
+    process.kill()
+    process.communicate(timeout=60)
+    assert recorder.no_link()
+    assert recorder("--", "true").returncode == 0
+    assert recorder.link()["byproducts"] == {"return-value": 0}
+
+
+def test_signals_are_not_blocked_in_the_command(recorder: Recorder) -> None:
+    done = recorder(*SH, "grep -E 'SigBlk|SigIgn' /proc/self/status")
+    blocked, ignored = (line.split()[1] for line in done.stdout.splitlines())
+    assert int(blocked, 16) == 0
+    assert int(ignored, 16) & (1 << (signal.SIGPIPE - 1)) == 0
+
+
+def test_a_file_that_cannot_be_read_leaves_no_link(recorder: Recorder) -> None:
+    recorder.write("secret", "x").chmod(0)
+    words = recorder.argv("--materials", "secret", "--", "true")
+    if os.geteuid() == 0:  # root without the right to read everything
+        words = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *words]
+    done = subprocess.run(words, cwd=recorder.base, env=recorder.environ, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "'secret' cannot be read (Permission denied)" in done.stderr
+    assert recorder.no_link()
+
+
+def test_a_link_that_nobody_would_read_is_not_made() -> None:
+    artifacts = {f"{number:06}{'x' * 100}": Digests(sha256="0" * 64) for number in range(90_000)}
+    with pytest.raises(Misused, match="dir:PATH"):
+        payload_of(Link("build", [], artifacts, {}, {}, {}))
+
+
+def test_the_environment_of_github_is_recorded_only_there(recorder: Recorder) -> None:
+    variables = {
+        "GITHUB_REPOSITORY": "octo/app",
+        "GITHUB_SHA": "a" * 40,
+        "GITHUB_REF": "refs/heads/main",
+        "GITHUB_EVENT_NAME": "push",
+        "GITHUB_RUN_ID": "1",
+        "GITHUB_RUN_ATTEMPT": "2",
+        "GITHUB_JOB": "build",
+        "GITHUB_WORKFLOW_REF": "octo/app/.github/workflows/w.yml@refs/heads/main",
+    }
+    recorder("--", "true", environ=variables, step="elsewhere")
+    assert "github" not in recorder.link("elsewhere")["environment"]
+    recorder("--", "true", environ=variables | {"GITHUB_ACTIONS": "true"})
+    assert recorder.link()["environment"]["github"] == {
+        "repository": "octo/app",
+        "sha": "a" * 40,
+        "ref": "refs/heads/main",
+        "event": "push",
+        "run_id": "1",
+        "run_attempt": "2",
+        "job": "build",
+        "workflow_ref": "octo/app/.github/workflows/w.yml@refs/heads/main",
+    }
+
+
+def test_flags_come_from_the_environment_one_value_a_line(recorder: Recorder) -> None:
+    recorder.write("with space", "x")
+    recorder.write("b", "x")
+    environ = {"INTOTO_ACTION_RECORD_MATERIALS": "with space\nb\n", "INTOTO_ACTION_RECORD_PRODUCTS": ""}
+    assert recorder("--", "true", environ=environ).returncode == 0
+    assert set(recorder.link()["materials"]) == {"with space", "b"}
+
+
+@pytest.mark.parametrize(
+    "flag", ["FORCE", "RECORD_FAILURE", "PASS_OIDC", "COMMAND_AS", "SIGN_PULL_REQUESTS", "UNSIGNED"]
+)
+def test_a_flag_that_loosens_does_not_come_from_the_environment(recorder: Recorder, flag: str) -> None:
+    environ = {f"INTOTO_ACTION_RECORD_{flag}": "1", "ACTIONS_ID_TOKEN_REQUEST_URL": "https://x"}
+    done = recorder(*SH, "env; exit 3", environ=environ)
+    assert "ACTIONS_ID_TOKEN" not in done.stdout
+    assert recorder.no_link()
+    recorder("--", "true", environ=environ)
+    assert recorder.link()["command"] == ["true"]
+
+
+def test_the_link_is_readable_and_the_state_is_not(recorder: Recorder) -> None:
+    recorder("--", "true")
+    (link,) = recorder.links.iterdir()
+    assert stat.S_IMODE(link.stat().st_mode) & 0o444 == 0o444
+    recorder("--phase", "start", "--materials", ".")
+    (state,) = (recorder.base.parent / "runtime").rglob("*.started")
+    assert stat.S_IMODE(state.stat().st_mode) == 0o600
+    assert stat.S_IMODE(state.parent.stat().st_mode) == 0o700
+
+
+def _wait_for(path: Path) -> None:
+    end = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.01)
