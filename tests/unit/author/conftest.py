@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.parts.desk import NAMES, Desk
+from tests.parts.draft import NAMES, Draft
 
 from intoto_action.keys.keygen import KeyPair, generate
 
@@ -14,5 +14,5 @@ def pairs() -> dict[str, KeyPair]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, pairs: dict[str, KeyPair]) -> Desk:
-    return Desk(tmp_path, pairs)
+def draft(tmp_path: Path, pairs: dict[str, KeyPair]) -> Draft:
+    return Draft(tmp_path, pairs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.parts.desk import HEAD, STEPS, Desk
+from tests.parts.draft import HEAD, STEPS, Draft
 
 GOOD = HEAD + STEPS
 SOURCE = "source: {repository: octo/app}\n"
@@ -82,9 +82,9 @@ def only(faults: list[str]) -> str:
         ("expires: 6 months\n", "", "1:1: expected the key expires"),
     ],
 )
-def test_a_fault_is_told_where_it_is(desk: Desk, old: str, new: str, said: str) -> None:
+def test_a_fault_is_told_where_it_is(draft: Draft, old: str, new: str, said: str) -> None:
     assert GOOD.count(old) >= 1
-    faults = desk.faults(GOOD.replace(old, new, 1))
+    faults = draft.faults(GOOD.replace(old, new, 1))
     assert any(said in fault for fault in faults), faults
 
 
@@ -100,14 +100,14 @@ def test_a_fault_is_told_where_it_is(desk: Desk, old: str, new: str, said: str) 
         ("oci:", "expected oci:REGISTRY/REPOSITORY"),
     ],
 )
-def test_a_subject_is_the_whole_name_of_a_repository(desk: Desk, artifact: str, said: str) -> None:
-    fault = only(desk.faults(f"subject: {{step: build, artifact: '{artifact}'}}\n" + GOOD))
+def test_a_subject_is_the_whole_name_of_a_repository(draft: Draft, artifact: str, said: str) -> None:
+    fault = only(draft.faults(f"subject: {{step: build, artifact: '{artifact}'}}\n" + GOOD))
     assert fault.startswith("1:34: ")
     assert said in fault
 
 
-def test_a_subject_of_a_step_that_is_not_there_is_told(desk: Desk) -> None:
-    fault = only(desk.faults("subject: {step: bild, artifact: 'oci:ghcr.io/octo/app'}\n" + GOOD))
+def test_a_subject_of_a_step_that_is_not_there_is_told(draft: Draft) -> None:
+    fault = only(draft.faults("subject: {step: bild, artifact: 'oci:ghcr.io/octo/app'}\n" + GOOD))
     assert (
         fault
         == "1:17: expected a step of this layout (checkout, build), found 'bild' (did you mean 'build'?)"
@@ -135,55 +135,55 @@ def test_a_subject_of_a_step_that_is_not_there_is_told(desk: Desk) -> None:
         ("octo/app", "1:9: expected {repository: OWNER/NAME"),
     ],
 )
-def test_a_source_is_told_what_it_should_be(desk: Desk, source: str, said: str) -> None:
-    assert said in only(desk.faults(f"source: {source}\n" + GOOD))
+def test_a_source_is_told_what_it_should_be(draft: Draft, source: str, said: str) -> None:
+    assert said in only(draft.faults(f"source: {source}\n" + GOOD))
 
 
-def test_a_step_cannot_have_the_name_of_the_inspection(desk: Desk) -> None:
+def test_a_step_cannot_have_the_name_of_the_inspection(draft: Draft) -> None:
     steps = STEPS.replace("name: checkout", "name: source").replace("FROM checkout", "FROM source")
-    assert "other than that of the inspection" in only(desk.faults(SOURCE + HEAD + steps))
+    assert "other than that of the inspection" in only(draft.faults(SOURCE + HEAD + steps))
 
 
-def test_a_functionary_of_no_step_is_told(desk: Desk) -> None:
-    fault = only(desk.faults(HEAD + "  carl: {key: carl.pub}\n" + STEPS))
+def test_a_functionary_of_no_step_is_told(draft: Draft) -> None:
+    fault = only(draft.faults(HEAD + "  carl: {key: carl.pub}\n" + STEPS))
     assert fault == "5:3: expected every functionary in at least one step, found 'carl', who is in none"
 
 
-def test_several_keys_of_one_functionary_cannot_meet_a_threshold(desk: Desk) -> None:
+def test_several_keys_of_one_functionary_cannot_meet_a_threshold(draft: Draft) -> None:
     head = HEAD.replace("{key: alice.pub}", "{keys: [alice.pub, carl.pub]}")
-    fault = only(desk.faults(head + STEPS.replace("[alice]", "[alice]\n    threshold: 2")))
+    fault = only(draft.faults(head + STEPS.replace("[alice]", "[alice]\n    threshold: 2")))
     assert "one person could meet the threshold alone" in fault
 
 
-def test_a_layout_without_steps_demands_nothing(desk: Desk) -> None:
-    faults = desk.faults(HEAD + "steps: []\n")
+def test_a_layout_without_steps_demands_nothing(draft: Draft) -> None:
+    faults = draft.faults(HEAD + "steps: []\n")
     assert any("without steps nothing is demanded" in fault for fault in faults)
 
 
-def test_all_faults_are_told_in_one_go_in_the_order_of_the_file(desk: Desk) -> None:
+def test_all_faults_are_told_in_one_go_in_the_order_of_the_file(draft: Draft) -> None:
     text = GOOD.replace("6 months", "never").replace("CREATE Makefile", "CRATE x").replace("[bob]", "[bop]")
     text = text.replace("FROM checkout", "FROM chekout").replace("open", "opne")
-    faults = desk.faults(text + "    opne: true\nreadme: {}\n")
+    faults = draft.faults(text + "    opne: true\nreadme: {}\n")
     assert [fault.partition(":")[0] for fault in faults] == ["1", "4", "8", "10", "11", "13", "14"]
 
 
-def test_a_rule_that_cannot_be_read_is_no_reason_to_doubt_the_others(desk: Desk) -> None:
+def test_a_rule_that_cannot_be_read_is_no_reason_to_doubt_the_others(draft: Draft) -> None:
     text = GOOD.replace("CREATE src/*, CREATE Makefile", "CRATE src/*, REQUIRE src/a")
-    assert "CRATE" in only(desk.faults(text))
+    assert "CRATE" in only(draft.faults(text))
 
 
-def test_a_step_without_a_name_is_no_reason_to_doubt_who_names_it(desk: Desk) -> None:
-    assert "the name of a step" in only(desk.faults(GOOD.replace("name: checkout", "name: ''")))
+def test_a_step_without_a_name_is_no_reason_to_doubt_who_names_it(draft: Draft) -> None:
+    assert "the name of a step" in only(draft.faults(GOOD.replace("name: checkout", "name: ''")))
 
 
-def test_a_key_that_cannot_be_read_is_no_reason_to_doubt_a_threshold(desk: Desk) -> None:
+def test_a_key_that_cannot_be_read_is_no_reason_to_doubt_a_threshold(draft: Draft) -> None:
     text = GOOD.replace("alice.pub", "nobody.pub").replace("[alice]", "[alice, bob]\n    threshold: 2")
-    assert "nobody.pub" in only(desk.faults(text))
+    assert "nobody.pub" in only(draft.faults(text))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "just text", "a: [", "a: &b c", "\x00"])
-def test_what_is_no_layout_at_all_is_told(desk: Desk, text: str) -> None:
-    assert only(desk.faults(text)).startswith(("1:", "2:"))
+def test_what_is_no_layout_at_all_is_told(draft: Draft, text: str) -> None:
+    assert only(draft.faults(text)).startswith(("1:", "2:"))
 
 
 class TestMatchesThatFindSomething:
@@ -203,13 +203,13 @@ class TestMatchesThatFindSomething:
             ("CREATE src/*", "MATCH *.c WITH PRODUCTS IN src/sub/ FROM checkout"),
         ],
     )
-    def test_patterns_that_share_a_name(self, desk: Desk, made: str, asked: str) -> None:
+    def test_patterns_that_share_a_name(self, draft: Draft, made: str, asked: str) -> None:
         text = GOOD.replace("CREATE src/*, CREATE Makefile", f"'{made}'")
-        assert desk.layout(text.replace("MATCH src/* WITH PRODUCTS FROM checkout", f"'{asked}'"))
+        assert draft.layout(text.replace("MATCH src/* WITH PRODUCTS FROM checkout", f"'{asked}'"))
 
-    def test_an_open_step_may_hold_anything(self, desk: Desk) -> None:
+    def test_an_open_step_may_hold_anything(self, draft: Draft) -> None:
         text = GOOD.replace("expected_products: [CREATE src/*, CREATE Makefile]", "open: true")
-        assert desk.layout(text)
+        assert draft.layout(text)
 
     @pytest.mark.parametrize(
         ("made", "asked"),
@@ -220,7 +220,7 @@ class TestMatchesThatFindSomething:
             ("CREATE lib/*", "MATCH a WITH PRODUCTS IN src FROM checkout"),
         ],
     )
-    def test_patterns_that_share_none_are_told(self, desk: Desk, made: str, asked: str) -> None:
+    def test_patterns_that_share_none_are_told(self, draft: Draft, made: str, asked: str) -> None:
         text = GOOD.replace("CREATE src/*, CREATE Makefile", f"'{made}'")
         text = text.replace("MATCH src/* WITH PRODUCTS FROM checkout", f"'{asked}'")
-        assert "which lets none through (L33)" in only(desk.faults(text))
+        assert "which lets none through (L33)" in only(draft.faults(text))

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from in_toto.models.layout import Layout as StockLayout
 from in_toto.models.metadata import Metadata
-from tests.parts.desk import HEAD, NOW, STEPS, Desk
+from tests.parts.draft import HEAD, NOW, STEPS, Draft
 
 from intoto_action.author.open import open_layout, read_envelope
 from intoto_action.author.sign import SignedLayout, co_sign_layout, sign_layout
@@ -28,45 +28,45 @@ TEXT = "source: {repository: octo/app, refs: [refs/heads/main]}\n" + HEAD + STEP
 INSTANT = TEXT.replace("6 months", "2031-11-01T12:00:00Z")
 
 
-def signer(desk: Desk, name: str) -> Signer:
-    return open_signer(str(desk.directory / name), environ={})
+def signer(draft: Draft, name: str) -> Signer:
+    return open_signer(str(draft.directory / name), environ={})
 
 
-def signed(desk: Desk, text: str = TEXT, name: str = "alice") -> SignedLayout:
-    return sign_layout(desk.layout(text), signer(desk, name))
+def signed(draft: Draft, text: str = TEXT, name: str = "alice") -> SignedLayout:
+    return sign_layout(draft.layout(text), signer(draft, name))
 
 
 def envelope(document: bytes) -> Envelope:
     return parse_envelope(document, "root.layout")
 
 
-def keys(desk: Desk) -> list[Key]:
-    return [pair.public for pair in desk.pairs.values()]
+def keys(draft: Draft) -> list[Key]:
+    return [pair.public for pair in draft.pairs.values()]
 
 
 class TestOneSignature:
-    def test_it_is_there_under_both_keyids_and_counts_once(self, desk: Desk) -> None:
-        read = envelope(signed(desk).document)
-        key = desk.pairs["alice"].public
+    def test_it_is_there_under_both_keyids_and_counts_once(self, draft: Draft) -> None:
+        read = envelope(signed(draft).document)
+        key = draft.pairs["alice"].public
         assert read.wrapper is Wrapper.DSSE
         assert [each.keyid for each in read.signatures] == [key.keyid, key.go_keyid]
         assert len({each.value for each in read.signatures}) == 1
-        assert keys_that_signed(read, keys(desk)) == (key,)
+        assert keys_that_signed(read, keys(draft)) == (key,)
 
-    def test_the_payload_is_the_layout(self, desk: Desk) -> None:
-        made = signed(desk)
-        assert made.payload == encode_layout(desk.layout(TEXT)) == envelope(made.document).payload
+    def test_the_payload_is_the_layout(self, draft: Draft) -> None:
+        made = signed(draft)
+        assert made.payload == encode_layout(draft.layout(TEXT)) == envelope(made.document).payload
 
     @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "ecdsa-p384", "rsa"])
-    def test_stock_in_toto_reads_and_verifies_it(self, desk: Desk, kind: str) -> None:
+    def test_stock_in_toto_reads_and_verifies_it(self, draft: Draft, kind: str) -> None:
         pair = generate(kind, None)
-        (desk.directory / "carl.pub").write_text(pair.public.pem)
+        (draft.directory / "carl.pub").write_text(pair.public.pem)
         text = TEXT.replace("[alice]", "[alice, carl]").replace(
             "alice.pub}", "alice.pub}\n  carl: {key: carl.pub}"
         )
         private = {"KEY": pair.private_pem.decode()}
-        made = sign_layout(desk.layout(text), open_signer("env:KEY", environ=private))
-        path = desk.directory / "root.layout"
+        made = sign_layout(draft.layout(text), open_signer("env:KEY", environ=private))
+        path = draft.directory / "root.layout"
         path.write_bytes(made.document)
 
         stock = Metadata.load(str(path))
@@ -81,14 +81,14 @@ class TestOneSignature:
 
 
 class TestAnotherSignature:
-    def test_it_is_added_to_the_same_bytes(self, desk: Desk) -> None:
-        first = envelope(signed(desk).document)
+    def test_it_is_added_to_the_same_bytes(self, draft: Draft) -> None:
+        first = envelope(signed(draft).document)
         later = NOW + timedelta(days=3)
-        both = co_sign_layout(desk.compile(TEXT, later), first, signer(desk, "bob"), at=later)
+        both = co_sign_layout(draft.compile(TEXT, later), first, signer(draft, "bob"), at=later)
         read = envelope(both.document)
         assert read.payload == first.payload
         assert len(read.signatures) == 4
-        assert keys_that_signed(read, keys(desk)) == (desk.pairs["alice"].public, desk.pairs["bob"].public)
+        assert keys_that_signed(read, keys(draft)) == (draft.pairs["alice"].public, draft.pairs["bob"].public)
 
     @pytest.mark.parametrize(
         ("old", "new", "said"),
@@ -100,73 +100,73 @@ class TestAnotherSignature:
             ("6 months", "2031-11-01T12:00:01Z", "a difference in expires"),
         ],
     )
-    def test_other_bytes_are_not_signed(self, desk: Desk, old: str, new: str, said: str) -> None:
-        first = envelope(signed(desk).document)
+    def test_other_bytes_are_not_signed(self, draft: Draft, old: str, new: str, said: str) -> None:
+        first = envelope(signed(draft).document)
         with pytest.raises(Misused, match=said):
-            co_sign_layout(desk.compile(TEXT.replace(old, new, 1)), first, signer(desk, "bob"), at=NOW)
+            co_sign_layout(draft.compile(TEXT.replace(old, new, 1)), first, signer(draft, "bob"), at=NOW)
 
-    def test_an_instant_is_the_instant_that_is_written(self, desk: Desk) -> None:
-        first = envelope(signed(desk, INSTANT).document)
-        assert co_sign_layout(desk.compile(INSTANT), first, signer(desk, "bob"), at=NOW)
+    def test_an_instant_is_the_instant_that_is_written(self, draft: Draft) -> None:
+        first = envelope(signed(draft, INSTANT).document)
+        assert co_sign_layout(draft.compile(INSTANT), first, signer(draft, "bob"), at=NOW)
 
     @pytest.mark.parametrize("later", [timedelta(days=-2), timedelta(days=200)])
     def test_an_end_that_the_length_of_time_cannot_mean_is_not_signed(
-        self, desk: Desk, later: timedelta
+        self, draft: Draft, later: timedelta
     ) -> None:
-        first = envelope(signed(desk).document)
+        first = envelope(signed(draft).document)
         with pytest.raises(Misused, match="ends within 6 months from now"):
-            co_sign_layout(desk.compile(TEXT, NOW + later), first, signer(desk, "bob"), at=NOW + later)
+            co_sign_layout(draft.compile(TEXT, NOW + later), first, signer(draft, "bob"), at=NOW + later)
 
-    def test_nobody_signs_twice(self, desk: Desk) -> None:
-        first = envelope(signed(desk).document)
+    def test_nobody_signs_twice(self, draft: Draft) -> None:
+        first = envelope(signed(draft).document)
         with pytest.raises(Misused, match="a key that has not signed this layout yet"):
-            co_sign_layout(desk.compile(TEXT), first, signer(desk, "alice"), at=NOW)
+            co_sign_layout(draft.compile(TEXT), first, signer(draft, "alice"), at=NOW)
 
-    def test_a_metablock_gets_none(self, desk: Desk) -> None:
-        first = envelope(signed(desk).document)
+    def test_a_metablock_gets_none(self, draft: Draft) -> None:
+        first = envelope(signed(draft).document)
         other = msgspec.structs.replace(first, wrapper=Wrapper.METABLOCK)
         with pytest.raises(Misused, match="expected a DSSE envelope"):
-            co_sign_layout(desk.compile(TEXT), other, signer(desk, "bob"), at=NOW)
+            co_sign_layout(draft.compile(TEXT), other, signer(draft, "bob"), at=NOW)
 
 
-def test_a_layout_of_another_tool_is_opened_in_both_wrappers(desk: Desk) -> None:
+def test_a_layout_of_another_tool_is_opened_in_both_wrappers(draft: Draft) -> None:
     from in_toto.models._signer import load_crypto_signer_from_pkcs8_file
     from in_toto.models.metadata import Envelope as StockEnvelope
     from in_toto.models.metadata import Metablock
 
-    stock = StockLayout.read(msgspec.to_builtins(desk.layout(TEXT)))
-    owner = load_crypto_signer_from_pkcs8_file(str(desk.directory / "alice"))
+    stock = StockLayout.read(msgspec.to_builtins(draft.layout(TEXT)))
+    owner = load_crypto_signer_from_pkcs8_file(str(draft.directory / "alice"))
     for wrapper, document in (
         (Wrapper.DSSE, StockEnvelope.from_signable(stock)),
         (Wrapper.METABLOCK, Metablock(signed=stock)),
     ):
         document.create_signature(owner)
-        path = desk.directory / "other.layout"
+        path = draft.directory / "other.layout"
         document.dump(str(path))
         opened = open_layout(path, at=NOW)
         assert opened.envelope is not None
         assert opened.envelope.wrapper is wrapper
-        assert check_signature(opened.envelope, desk.pairs["alice"].public)
-        assert opened.layout == desk.layout(TEXT)
+        assert check_signature(opened.envelope, draft.pairs["alice"].public)
+        assert opened.layout == draft.layout(TEXT)
 
 
 _SIGN = "import sys; from intoto_action.cli.main import main; main(sys.argv[1:])"
 
 
 @pytest.mark.parametrize("delay", [0.05, 0.15, 0.25])
-def test_a_kill_while_signing_leaves_the_old_layout_or_the_new_one(desk: Desk, delay: float) -> None:
-    desk.compile(INSTANT)
-    output = desk.directory / "root.layout"
-    output.write_bytes(signed(desk, INSTANT).document)
+def test_a_kill_while_signing_leaves_the_old_layout_or_the_new_one(draft: Draft, delay: float) -> None:
+    draft.compile(INSTANT)
+    output = draft.directory / "root.layout"
+    output.write_bytes(signed(draft, INSTANT).document)
     words = [
         "layout",
         "sign",
         "--key",
-        str(desk.directory / "bob"),
+        str(draft.directory / "bob"),
         "--append",
         "-o",
         str(output),
-        str(desk.file),
+        str(draft.file),
     ]
     child = subprocess.Popen(
         [sys.executable, "-c", _SIGN, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -181,6 +181,6 @@ def test_a_kill_while_signing_leaves_the_old_layout_or_the_new_one(desk: Desk, d
     assert len(read_envelope(output).signatures) == 4
 
 
-def test_paths_of_keys_are_looked_for_beside_the_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_of_keys_are_looked_for_beside_the_file(draft: Draft, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path("/"))
-    assert desk.layout(TEXT)
+    assert draft.layout(TEXT)

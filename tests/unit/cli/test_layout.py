@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.parts.desk import HEAD, NAMES, STEPS, Desk
+from tests.parts.draft import HEAD, NAMES, STEPS, Draft
 
 from intoto_action.author.open import read_envelope
 from intoto_action.cli.main import main
@@ -21,8 +21,8 @@ BAD = GOOD.replace("CREATE out/*", "CRATE out/*").replace("[bob]", "[bop]")
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    made = Desk(tmp_path, PAIRS)
+def draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Draft:
+    made = Draft(tmp_path, PAIRS)
     made.file.write_text(GOOD)
     monkeypatch.chdir(tmp_path)
     return made
@@ -41,14 +41,14 @@ def signatures() -> int:
 
 
 class TestSign:
-    def test_it_writes_root_layout_and_says_what_was_signed(self, desk: Desk) -> None:
+    def test_it_writes_root_layout_and_says_what_was_signed(self, draft: Draft) -> None:
         ended = sign()
         assert ended.exit_code == 0
         assert [line.split(": expected")[0] for line in ended.stderr.splitlines()] == [
             "layout.yaml:1:1: warning L29",
             "layout.yaml:8:39: warning L08",
         ]
-        read = read_envelope(desk.directory / "root.layout")
+        read = read_envelope(draft.directory / "root.layout")
         assert ended.stdout.splitlines() == [
             "layout       root.layout",
             f"keyid        {PAIRS['alice'].public.keyid}",
@@ -56,154 +56,154 @@ class TestSign:
             f"expires      {parse_layout(read.payload, 'layout').expires}",
         ]
 
-    def test_a_layout_that_is_there_is_not_overwritten(self, desk: Desk) -> None:
+    def test_a_layout_that_is_there_is_not_overwritten(self, draft: Draft) -> None:
         assert sign().exit_code == 0
-        before = (desk.directory / "root.layout").read_bytes()
+        before = (draft.directory / "root.layout").read_bytes()
         ended = sign(key="bob")
         assert ended.exit_code == 2
         assert "--append adds a signature to it, --force replaces it" in ended.stderr
-        assert (desk.directory / "root.layout").read_bytes() == before
+        assert (draft.directory / "root.layout").read_bytes() == before
 
-    def test_force_replaces_it(self, desk: Desk) -> None:
+    def test_force_replaces_it(self, draft: Draft) -> None:
         assert sign().exit_code == 0
         assert sign("--force", key="bob").exit_code == 0
         assert signatures() == 2
 
-    def test_append_adds_to_it(self, desk: Desk) -> None:
+    def test_append_adds_to_it(self, draft: Draft) -> None:
         assert sign().exit_code == 0
         assert sign("--append", key="bob").exit_code == 0
         assert signatures() == 4
 
-    def test_append_to_nothing_is_an_error(self, desk: Desk) -> None:
+    def test_append_to_nothing_is_an_error(self, draft: Draft) -> None:
         ended = sign("--append")
         assert ended.exit_code == 2
         assert "root.layout cannot be read: there is no such file" in ended.stderr
 
-    def test_append_after_a_change_is_an_error_and_changes_nothing(self, desk: Desk) -> None:
+    def test_append_after_a_change_is_an_error_and_changes_nothing(self, draft: Draft) -> None:
         assert sign().exit_code == 0
-        before = (desk.directory / "root.layout").read_bytes()
-        desk.file.write_text(GOOD.replace("CREATE out/*", "CREATE *"))
+        before = (draft.directory / "root.layout").read_bytes()
+        draft.file.write_text(GOOD.replace("CREATE out/*", "CREATE *"))
         ended = sign("--append", key="bob")
         assert ended.exit_code == 2
         assert "a difference in steps" in ended.stderr
-        assert (desk.directory / "root.layout").read_bytes() == before
+        assert (draft.directory / "root.layout").read_bytes() == before
 
-    def test_append_and_force_contradict_each_other(self, desk: Desk) -> None:
+    def test_append_and_force_contradict_each_other(self, draft: Draft) -> None:
         assert "found both" in sign("--append", "--force").stderr
 
-    def test_a_bad_layout_is_not_signed_and_all_of_it_is_told(self, desk: Desk) -> None:
-        desk.file.write_text(BAD)
+    def test_a_bad_layout_is_not_signed_and_all_of_it_is_told(self, draft: Draft) -> None:
+        draft.file.write_text(BAD)
         ended = sign()
         assert ended.exit_code == 2
         lines = ended.stderr.splitlines()
         assert lines[0].startswith("error: layout.yaml:4:3: ")
         assert [line.split(":")[1] for line in lines[1:]] == ["10", "12"]
-        assert not (desk.directory / "root.layout").exists()
+        assert not (draft.directory / "root.layout").exists()
 
-    def test_a_public_key_cannot_sign(self, desk: Desk) -> None:
+    def test_a_public_key_cannot_sign(self, draft: Draft) -> None:
         ended = sign(key="alice.pub")
         assert ended.exit_code == 2
         assert "a public key" in ended.stderr
 
-    def test_the_key_may_come_from_the_environment(self, desk: Desk) -> None:
+    def test_the_key_may_come_from_the_environment(self, draft: Draft) -> None:
         environ = {"INTOTO_ACTION_LAYOUT_KEY": "env:KEY", "KEY": PAIRS["alice"].private_pem.decode()}
         assert layout("sign", "layout.yaml", env=environ).exit_code == 0
 
-    def test_force_does_not_come_from_the_environment(self, desk: Desk) -> None:
+    def test_force_does_not_come_from_the_environment(self, draft: Draft) -> None:
         assert sign().exit_code == 0
         environ = {"INTOTO_ACTION_LAYOUT_FORCE": "1", "INTOTO_ACTION_LAYOUT_APPEND": "1"}
         assert layout("sign", "--key", "bob", "layout.yaml", env=environ).exit_code == 2
 
-    def test_another_name_is_used_when_given(self, desk: Desk) -> None:
+    def test_another_name_is_used_when_given(self, draft: Draft) -> None:
         assert sign("-o", "other.layout").exit_code == 0
-        assert (desk.directory / "other.layout").exists()
+        assert (draft.directory / "other.layout").exists()
 
 
 class TestLint:
-    def test_a_good_one_ends_with_0(self, desk: Desk) -> None:
+    def test_a_good_one_ends_with_0(self, draft: Draft) -> None:
         ended = layout("lint", "layout.yaml")
         assert ended.exit_code == 0
         assert ended.stdout.splitlines()[-1] == "layout.yaml: no errors, 2 warnings"
 
-    def test_a_bad_one_ends_with_1_and_says_where(self, desk: Desk) -> None:
-        desk.file.write_text(BAD)
+    def test_a_bad_one_ends_with_1_and_says_where(self, draft: Draft) -> None:
+        draft.file.write_text(BAD)
         ended = layout("lint", "layout.yaml")
         assert ended.exit_code == 1
         assert [line.split(":")[1] for line in ended.stdout.splitlines()[:-1]] == ["4", "10", "12"]
         assert ended.stdout.splitlines()[-1] == "layout.yaml: 3 errors, no warnings"
 
-    def test_a_signed_one_is_linted_too(self, desk: Desk) -> None:
-        write_signed(desk, open_list(desk))
+    def test_a_signed_one_is_linted_too(self, draft: Draft) -> None:
+        write_signed(draft, open_list(draft))
         ended = layout("lint", "root.layout")
         assert ended.exit_code == 1
         assert "root.layout: step 'build', expected_products: expected DISALLOW *" in ended.stdout
         assert "(L02)" in ended.stdout
 
-    def test_a_signed_one_that_has_ended_is_an_error(self, desk: Desk) -> None:
+    def test_a_signed_one_that_has_ended_is_an_error(self, draft: Draft) -> None:
         from msgspec.structs import replace
 
-        write_signed(desk, replace(desk.layout(GOOD), expires="2020-01-01T00:00:00Z"))
+        write_signed(draft, replace(draft.layout(GOOD), expires="2020-01-01T00:00:00Z"))
         ended = layout("lint", "root.layout")
         assert ended.exit_code == 1
         assert "2020-01-01T00:00:00Z, which is over (L23)" in ended.stdout
 
-    def test_a_signed_one_with_unknown_fields_is_an_error(self, desk: Desk) -> None:
-        payload = encode_layout(desk.layout(GOOD)).replace(b'"threshold":1', b'"threshold":1,"treshold":5')
-        (desk.directory / "root.layout").write_bytes(
+    def test_a_signed_one_with_unknown_fields_is_an_error(self, draft: Draft) -> None:
+        payload = encode_layout(draft.layout(GOOD)).replace(b'"threshold":1', b'"threshold":1,"treshold":5')
+        (draft.directory / "root.layout").write_bytes(
             seal(PAYLOAD_TYPE, payload, open_signer("alice", environ={}))
         )
         ended = layout("lint", "root.layout")
         assert ended.exit_code == 1
         assert "treshold" in ended.stdout
 
-    def test_a_file_that_is_not_there_ends_with_2(self, desk: Desk) -> None:
+    def test_a_file_that_is_not_there_ends_with_2(self, draft: Draft) -> None:
         assert layout("lint", "nothing.yaml").exit_code == 2
 
     @pytest.mark.parametrize("content", [b"{}", b'{"payload": 1', b"\x00", b"", b"{" * 5000])
-    def test_no_content_is_met_with_a_traceback(self, desk: Desk, content: bytes) -> None:
-        (desk.directory / "x.layout").write_bytes(content)
+    def test_no_content_is_met_with_a_traceback(self, draft: Draft, content: bytes) -> None:
+        (draft.directory / "x.layout").write_bytes(content)
         assert layout("lint", "x.layout").exit_code == 1
 
 
 class TestShow:
-    def test_a_yaml_is_shown_as_what_it_means(self, desk: Desk) -> None:
+    def test_a_yaml_is_shown_as_what_it_means(self, draft: Draft) -> None:
         shown = layout("show", "layout.yaml").stdout
         assert "step build\n" in shown
         assert f"  signed by    1 of {PAIRS['bob'].public.keyid[:8]}\n" in shown
         assert "  products     CREATE out/*\n               DISALLOW *\n" in shown
 
-    def test_a_signed_one_is_shown_with_digest_and_hints(self, desk: Desk) -> None:
+    def test_a_signed_one_is_shown_with_digest_and_hints(self, draft: Draft) -> None:
         sign()
         shown = layout("show", "root.layout").stdout
         assert f"sha256       {read_envelope(Path('root.layout')).sha256}\n" in shown
         assert "hints, not checked here" in shown
 
-    def test_an_open_list_is_shown_as_one(self, desk: Desk) -> None:
-        write_signed(desk, open_list(desk))
+    def test_an_open_list_is_shown_as_one(self, draft: Draft) -> None:
+        write_signed(draft, open_list(draft))
         assert "products     (no rule: everything is allowed)\n" in layout("show", "root.layout").stdout
 
-    def test_no_text_of_others_reaches_the_terminal_as_more_than_text(self, desk: Desk) -> None:
+    def test_no_text_of_others_reaches_the_terminal_as_more_than_text(self, draft: Draft) -> None:
         from msgspec.structs import replace
 
-        text = replace(desk.layout(GOOD), readme="\x1b[2J::error::x\n::set-output name=a::b\u202e")
-        write_signed(desk, text)
+        text = replace(draft.layout(GOOD), readme="\x1b[2J::error::x\n::set-output name=a::b\u202e")
+        write_signed(draft, text)
         shown = layout("show", "root.layout").stdout
         assert "\x1b" not in shown
         assert "\u202e" not in shown
         assert not any(line.startswith("::") for line in shown.splitlines())
 
-    def test_a_bad_yaml_ends_with_2(self, desk: Desk) -> None:
-        desk.file.write_text(BAD)
+    def test_a_bad_yaml_ends_with_2(self, draft: Draft) -> None:
+        draft.file.write_text(BAD)
         assert layout("show", "layout.yaml").exit_code == 2
 
 
-def open_list(desk: Desk) -> Layout:
+def open_list(draft: Draft) -> Layout:
     from msgspec.structs import replace
 
-    made = desk.layout(GOOD)
+    made = draft.layout(GOOD)
     return replace(made, steps=[made.steps[0], replace(made.steps[1], expected_products=[])])
 
 
-def write_signed(desk: Desk, made: Layout) -> None:
+def write_signed(draft: Draft, made: Layout) -> None:
     document = seal(PAYLOAD_TYPE, encode_layout(made), open_signer("alice", environ={}))
-    (desk.directory / "root.layout").write_bytes(document)
+    (draft.directory / "root.layout").write_bytes(document)
