@@ -3,13 +3,16 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
-from make.cache import cache_directory, held, say
+from make.cache import cache_directory, held, kept, say
+from make.failure import MakeError
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "buildah": ("buildah",),
-    "docker": ("docker-cli", "docker.io"),  # before trixie the client came with the daemon only
+    "docker": ("docker-cli", "docker.io"),
     "docker-registry": ("docker-registry",),
     "git": ("git",),
     "htpasswd": ("apache2-utils",),
@@ -17,25 +20,31 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "runc": ("runc",),
     "skopeo": ("skopeo",),
 }
-"""By command: the packages that have it, the first that the release knows is taken."""
+"""By command: the packages that have it; the first that the release knows is taken."""
 
-_SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+_TAKEN_OUT = frozenset({"docker"})
+"""Commands that are taken out of their package, which is not installed: it would bring a daemon and start it."""
 
 
 def which(command: str) -> str | None:
-    """Where the command is; also looks where Debian puts what it thinks only root calls (runc)."""
-    return shutil.which(command, path=_SEARCH)
+    """Where the command is; also looks where Debian puts what it thinks only root calls, and at what was taken out."""
+    places = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
+    if command in _TAKEN_OUT:
+        places.append(str(_place_of(command)))
+    return shutil.which(command, path=os.pathsep.join(places))
 
 
-def missing(commands: Collection[str] = tuple(PACKAGES)) -> tuple[str, ...]:
-    """Those of the commands that this machine does not have."""
-    return tuple(sorted(command for command in commands if which(command) is None))
+def missing(commands: Collection[str] | None = None) -> tuple[str, ...]:
+    """Those of the commands (of all in PACKAGES) that this machine does not have."""
+    wanted = PACKAGES if commands is None else commands
+    return tuple(sorted(command for command in wanted if which(command) is None))
 
 
-def how_to_get(commands: Collection[str]) -> str:
-    """The command a person types to have them on Debian or Ubuntu."""
-    packages = " ".join(sorted({PACKAGES[command][-1] for command in commands}))
-    return f"sudo apt-get install --no-install-recommends {packages}"
+def how_to_get(command: str) -> str:
+    """What a person types to have the command on Debian or Ubuntu."""
+    if command in _TAKEN_OUT:
+        return f"put the {command} client on PATH (Debian: the package {' or '.join(PACKAGES[command])})"
+    return f"sudo apt-get install --no-install-recommends {PACKAGES[command][-1]}"
 
 
 def install_missing() -> None:
@@ -47,25 +56,57 @@ def install_missing() -> None:
     if not absent or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     with held(cache_directory() / "apt.lock", what="Debian packages"):
-        say(f"installing Debian packages for {', '.join(absent)}")
-        _apt("update")
+        say(f"getting Debian's {', '.join(absent)}")
+        try:
+            _apt("update")
+        except MakeError as error:  # a list of yesterday may do
+            say(str(error))
         for command in missing():
-            _install(PACKAGES[command])
+            _obtain(command)
 
 
-def _install(candidates: tuple[str, ...]) -> None:
-    for package in candidates:
-        if _apt("install", "--no-install-recommends", package):
+def _obtain(command: str) -> None:
+    """Have the command from the first of its packages that there is, or say what apt said of each."""
+    failures = []
+    for package in PACKAGES[command]:
+        try:
+            if command in _TAKEN_OUT:
+                _take_out(command, package)
+            else:
+                _apt("install", "--no-install-recommends", package)
+        except MakeError as error:
+            failures.append(str(error))
+        else:
             return
-    say(f"apt-get could install none of {', '.join(candidates)}")
+    say("\n".join(failures))
 
 
-def _apt(verb: str, *words: str) -> bool:
+def _take_out(command: str, package: str) -> None:
+    """Put one command of a package into the cache."""
+
+    def fill(place: Path) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            _apt("download", package, folder=Path(folder))
+            (archive,) = Path(folder).glob("*.deb")
+            _run(["dpkg-deb", "--extract", str(archive), f"{folder}/tree"])
+            shutil.copy2(f"{folder}/tree/usr/bin/{command}", place / command)
+
+    kept(_place_of(command), fill, what=f"the {command} command")
+
+
+def _place_of(command: str) -> Path:
+    return cache_directory() / "debian" / command
+
+
+def _apt(verb: str, *words: str, folder: Path | None = None) -> None:
+    _run(["apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=300", verb, *words], folder=folder)
+
+
+def _run(command: list[str], *, folder: Path | None = None) -> None:
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=300", verb, *words]
+    nothing = subprocess.DEVNULL
     done = subprocess.run(
-        command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command, cwd=folder, env=environ, stdin=nothing, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        say(f"{' '.join(command)} failed:\n{done.stderr.strip()}")
-    return done.returncode == 0
+        raise MakeError(f"{' '.join(command)} failed:\n{done.stderr.strip()}")

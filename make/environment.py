@@ -32,7 +32,7 @@ def locked_python(name: str) -> Path:
         venv.create(place, symlinks=True, with_pip=True)
         _pip(
             place / "bin/python",
-            ["--require-hashes", "--only-binary", ":all:", "-r", str(lock)],
+            ["install", "--require-hashes", "--only-binary", ":all:", "-r", str(lock)],
             failed=f"pip could not install requirements/{name}.txt. It needs the network or its cache; "
             "its settings (PIP_INDEX_URL, PIP_CERT, PIP_PROXY, …) are taken from the environment.",
         )
@@ -59,13 +59,14 @@ def project_python() -> Path:
         pure = Path("lib") / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
         (place / pure / "locked.pth").write_text(f"{below.parent.parent / pure}\n")
         wheels = place / "wheel"
-        _run(
-            [str(below), "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)],
-            failed="hatchling could not build the project's wheel.",
+        _pip(
+            below,
+            ["wheel", "--no-index", "--no-deps", "--no-build-isolation", "-w", str(wheels), str(CHECKOUT)],
+            failed="The project's wheel could not be built.",
         )
         _pip(
             python,
-            ["--no-index", "--no-deps", *map(str, wheels.glob("*.whl"))],
+            ["install", "--no-index", "--no-deps", *map(str, wheels.glob("*.whl"))],
             failed="pip could not install the project's own wheel.",
         )
         for command in below.parent.glob(
@@ -100,16 +101,11 @@ def _interpreter() -> tuple[str, ...]:
 
 
 def _pip(python: Path, words: Sequence[str], *, failed: str) -> None:
-    quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-warn-script-location"]
-    _run([str(python), "-m", "pip", "install", *quiet, *words], failed=failed)
-
-
-def _run(command: Sequence[str], *, failed: str) -> None:
+    verb, *rest = words
+    command = [str(python), "-m", "pip", verb, "--quiet", "--no-input", "--disable-pip-version-check", *rest]
     # pip refuses PIP_USER inside an environment; everything else a user set for pip stays.
     environ = {**os.environ, "PIP_USER": "0"}
-    nothing = subprocess.DEVNULL  # what goes wrong is said on standard error
-    done = subprocess.run(command, cwd=CHECKOUT, env=environ, stdin=nothing, stdout=nothing, check=False)
-    if done.returncode != 0:
+    if subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, check=False).returncode != 0:
         raise MakeError(f"{failed}\nThe command was: {' '.join(command)}")
 
 

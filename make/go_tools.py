@@ -125,11 +125,21 @@ def _environment() -> dict[str, str]:
         "CGO_ENABLED": "0",
         "GOWORK": "off",
     }
-    home = Path(environ.get("HOME") or "/nonexistent")
-    if not os.access(home, os.W_OK):  # go keeps modules under $HOME/go, builds under $HOME/.cache
-        environ.setdefault("GOMODCACHE", str(cache_directory() / "go-modules"))
-        environ.setdefault("GOCACHE", str(cache_directory() / "go-builds"))
-        environ.setdefault("GOPATH", str(cache_directory() / "go-path"))
+    if not {"GOPATH", "GOMODCACHE"} & environ.keys() and not _may_make(environ.get("HOME", ""), "go"):
+        environ["GOPATH"] = str(cache_directory() / "go-path")
+    if "GOCACHE" not in environ and not _may_make(environ.get("HOME", ""), ".cache"):
+        environ["GOCACHE"] = str(cache_directory() / "go-builds")
     for name in ("GOOS", "GOARCH"):  # a tool for another machine cannot be run here
         environ.pop(name, None)
     return environ
+
+
+def _may_make(home: str, folder: str) -> bool:
+    """Whether there is a home in which go can keep its modules or builds, as it does by itself."""
+    if not home.startswith("/"):
+        return False
+    try:
+        Path(home, folder).mkdir(exist_ok=True)
+    except OSError:
+        return False
+    return os.access(Path(home, folder), os.W_OK | os.X_OK)

@@ -18,9 +18,9 @@ hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
-def container_environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+def container_environ() -> Iterator[Mapping[str, str]]:
     """The environment to run podman, buildah, skopeo and docker with: a storage of this run, empty at first."""
-    with container_storage(tmp_path_factory.mktemp("containers")) as environ:
+    with container_storage() as environ:
         yield environ
 
 

@@ -7,6 +7,7 @@ static) or from an imported tree. Give builds and runs `--network=host`: no netw
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,18 +36,20 @@ runroot = "{folder}/run"
 
 
 @contextmanager
-def container_storage(folder: Path) -> Iterator[Mapping[str, str]]:
+def container_storage() -> Iterator[Mapping[str, str]]:
     """Yield the environment to run podman, buildah, skopeo and docker with; end and remove what they made.
 
     The machine's own settings, images and logins are neither read nor changed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    # Not pytest's folder, whose path is long: sockets of conmon lie below, and a socket's path ends at 108 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="engines-"))
     engine, storage, logins = folder / "containers.conf", folder / "storage.conf", folder / "auth.json"
     engine.write_text(_ENGINE.format(folder=folder))
     storage.write_text(_STORAGE.format(folder=folder))
     logins.write_text("{}")
     environ = {
         **os.environ,
+        "PATH": _path(),
         "CONTAINERS_CONF": str(engine),
         "CONTAINERS_STORAGE_CONF": str(storage),
         "REGISTRY_AUTH_FILE": str(logins),
@@ -57,5 +60,16 @@ def container_storage(folder: Path) -> Iterator[Mapping[str, str]]:
         yield environ
     finally:
         if debian.which("podman") is not None:  # unmounts what containers had mounted, before the files go
-            subprocess.run(["podman", "rm", "--all", "--force"], env=environ, capture_output=True, check=True)
+            command = ["podman", "rm", "--all", "--force", "--time=0"]
+            subprocess.run(command, env=environ, capture_output=True, check=True)
         shutil.rmtree(folder)
+
+
+def _path() -> str:
+    """PATH, with the places where runc and a docker client taken out of its package may be."""
+    found = (debian.which(command) for command in ("runc", "docker"))
+    places = [
+        os.environ.get("PATH", os.defpath),
+        *(str(Path(command).parent) for command in found if command),
+    ]
+    return os.pathsep.join(places)

@@ -36,7 +36,7 @@ def debian_command(name: str) -> Path:
     """
     found = debian.which(name)
     if found is None:
-        raise Unobtainable(f"{name} is not installed; to get it in: {debian.how_to_get([name])}")
+        raise Unobtainable(f"{name} is not installed; to get it in: {debian.how_to_get(name)}")
     return Path(found)
 
 
@@ -50,7 +50,7 @@ def why_missing(name: str) -> str | None:
         return (
             None
             if debian.which(name)
-            else f"{name} is not installed; to get it in: {debian.how_to_get([name])}"
+            else f"{name} is not installed; to get it in: {debian.how_to_get(name)}"
         )
     if name not in go_tools.names():
         known = ", ".join([*go_tools.names(), *debian.PACKAGES])

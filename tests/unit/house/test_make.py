@@ -133,9 +133,8 @@ def test_another_checksum_of_a_go_tool_is_another_place(
 
 def test_a_debian_command_that_is_missing_comes_with_the_words_to_get_it() -> None:
     assert debian.missing(["sh"]) == ()
-    assert debian.how_to_get(["podman", "htpasswd"]) == (
-        "sudo apt-get install --no-install-recommends apache2-utils podman"
-    )
+    assert debian.how_to_get("htpasswd") == "sudo apt-get install --no-install-recommends apache2-utils"
+    assert "docker-cli or docker.io" in debian.how_to_get("docker")
 
 
 @pytest.fixture
@@ -146,7 +145,6 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(debian, "PACKAGES", {"nowhere-to-be-found": ("unknown", "known")})
-    monkeypatch.setattr(debian, "missing", lambda: ("nowhere-to-be-found",))
     return calls
 
 
@@ -167,3 +165,24 @@ def test_who_is_not_root_installs_nothing(apt: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     debian.install_missing()
     assert not apt.exists()
+
+
+def test_the_docker_client_is_taken_out_of_its_package_and_no_daemon_installed(
+    apt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(debian, "_TAKEN_OUT", {"nowhere-to-be-found"})
+    script(
+        apt.parent / "bin",
+        "apt-get",
+        f'echo "$@" >> {apt}; case "$*" in *unknown*) exit 100 ;; *download*) > known.deb ;; esac',
+    )
+    unpack = (
+        'mkdir -p "$3/usr/bin"; > "$3/usr/bin/nowhere-to-be-found"; chmod +x "$3/usr/bin/nowhere-to-be-found"'
+    )
+    script(apt.parent / "bin", "dpkg-deb", f"PATH=/usr/bin:/bin; {unpack}")
+    debian.install_missing()
+    assert " install " not in apt.read_text()
+    assert debian.which("nowhere-to-be-found") == str(
+        tmp_path / "intoto-action" / "debian" / "nowhere-to-be-found" / "nowhere-to-be-found"
+    )

@@ -1,0 +1,106 @@
+"""The real parts are the versions they are pinned to, run here, and leave nothing behind."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from make.cache import CHECKOUT
+from tests.parts.containers import container_storage
+from tests.parts.tools import Unobtainable, debian_command, tool
+
+
+def run(*command: str | Path, environ: Mapping[str, str] | None = None) -> str:
+    done = subprocess.run(
+        [str(word) for word in command], env=environ, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.mark.needs("cosign")
+def test_cosign_is_the_version_of_its_go_mod() -> None:
+    assert re.search(r"GitVersion:\s+v3\.1\.2$", run(tool("cosign"), "version"), re.MULTILINE)
+
+
+@pytest.mark.needs("crane")
+def test_crane_is_the_version_of_its_go_mod() -> None:
+    assert run(tool("crane"), "version") == "v0.21.9\n"
+
+
+@pytest.mark.needs("in-toto-golang")
+def test_in_toto_golang_verifies_layouts() -> None:
+    assert "--layout" in run(tool("in-toto-golang"), "verify", "--help")
+
+
+@pytest.mark.needs("registry")
+def test_the_registry_with_referrers_says_where_it_listens_and_only_on_loopback() -> None:
+    process = subprocess.Popen(
+        [tool("registry")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    try:
+        assert re.fullmatch(r"listening on 127\.0\.0\.1:[0-9]+\n", process.stdout.readline())
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+    refused = subprocess.run(
+        [tool("registry"), "-address", "0.0.0.0:0"], capture_output=True, text=True, check=False, timeout=10
+    )
+    assert refused.returncode == 1
+    assert "is not a loopback address" in refused.stderr
+
+
+def test_a_tool_that_does_not_build_says_go_s_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "broken"
+    module.mkdir()
+    (module / "go.mod").write_text("module broken\n\ngo 1.20\n")
+    (module / "go.sum").touch()
+    (module / "main.go").write_text("package main\n\nfunc main() { nothing.Like(it) }\n")
+    monkeypatch.setattr("make.go_tools.MODULES", tmp_path)
+    monkeypatch.setattr("make.go_tools.cache_directory", lambda: tmp_path / "cache")
+    with pytest.raises(Unobtainable, match="undefined: nothing"):
+        tool("broken")
+    assert list((tmp_path / "cache").rglob("broken/broken")) == []
+
+
+def test_a_tool_that_is_not_pinned_is_refused_by_name() -> None:
+    with pytest.raises(Unobtainable, match="no Go tool 'witness' in tests/tools"):
+        tool("witness")
+
+
+@pytest.mark.needs("podman", "buildah", "runc", "registry")
+def test_engines_build_and_run_in_a_storage_that_is_gone_afterwards(tmp_path: Path) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    shutil.copy2(tool("registry"), context / "registry")
+    (context / "Dockerfile").write_text('FROM scratch\nCOPY registry /registry\nRUN ["/registry", "-h"]\n')
+    with container_storage() as environ:
+        assert run("podman", "images", "--quiet", environ=environ) == ""
+        run("buildah", "bud", "--network=host", "-t", "localhost/probe:1", context, environ=environ)
+        ran = run(
+            "podman", "run", "--rm", "--network=host", "localhost/probe:1", "/registry", "-h", environ=environ
+        )
+        assert "the loopback address" in ran
+        run("podman", "run", "-d", "--network=host", "localhost/probe:1", "/registry", environ=environ)
+    storage = Path(environ["CONTAINERS_STORAGE_CONF"]).parent
+    assert not storage.exists()
+    assert str(storage) not in Path("/proc/mounts").read_text()
+
+
+@pytest.mark.needs("docker", "skopeo", "docker-registry", "htpasswd")
+@pytest.mark.parametrize("command", ["docker", "skopeo", "docker-registry"])
+def test_commands_of_packages_run(command: str) -> None:
+    assert run(debian_command(command), "--version")
+
+
+def test_the_console_script_is_installed_from_this_checkout() -> None:
+    script = shutil.which("intoto-action")
+    assert script is not None
+    assert Path(script).is_relative_to(CHECKOUT / "build")
+    assert "Usage: intoto-action" in run(script, "--help", environ={"PATH": os.defpath})
