@@ -106,7 +106,7 @@ def parse_registry_reference(text: str) -> Reference:
         )
     rest, digest = _split_digest(text)
     head, slash, tail = rest.partition("/")
-    if slash and ("." in head or ":" in head or head == "localhost" or head != head.lower()):
+    if slash and ("." in head or ":" in head or head.lower() == "localhost"):
         registry, path = head, tail
     else:
         registry, path = DOCKER_HUB, rest
@@ -116,8 +116,8 @@ def parse_registry_reference(text: str) -> Reference:
     registry = registry.lower()
     if registry in {"index.docker.io", "registry-1.docker.io"}:
         registry = DOCKER_HUB
-    if _IDENTIFIER.match(text):  # docker and containerd take it for the ID of an image
-        raise _malformed(text, "a name: 64 hex digits alone are an image's ID", path)
+    if _IDENTIFIER.match(text) or _DIGEST.match(text):  # docker and containerd take it for the ID of an image
+        raise _malformed(text, "a name: 64 hex digits alone are an image's ID", text)
     if registry == DOCKER_HUB and "/" not in path:
         path = f"library/{path}"
     if not _REPOSITORY.match(path) or len(path) > _LONGEST_REPOSITORY:
