@@ -8,9 +8,10 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from intoto_action.demo.site import Site
-from intoto_action.demo.steps import BUILD, PUSH, SCAN
+from intoto_action.demo.steps import BUILD, PUSH, SCAN, TEST
 from intoto_action.formats.evidence import EVIDENCE_CAP, PREDICATE_TYPE
 from intoto_action.formats.oci import BUNDLE, MANIFEST_CAP, Manifest, digest_of, parse_manifest
 from intoto_action.store.interface import Store
@@ -34,6 +35,7 @@ def change_source(site: Site, at: datetime) -> None:
     (site.root / _LOCK).write_bytes(clean + _BACKDOOR)
     site.record(BUILD)
     (site.root / _LOCK).write_bytes(clean)
+    site.record(TEST)
     site.record(SCAN)
     _push_and_attach(site, at)
 
@@ -132,10 +134,8 @@ def _with_forged_report(bundle: bytes) -> bytes:
     return json.dumps(document).encode()
 
 
-def _unpacked(envelope: dict[str, str]) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
-    unpacked: dict[str, dict[str, dict[str, dict[str, str]]]] = json.loads(
-        base64.b64decode(envelope["payload"])
-    )
+def _unpacked(envelope: dict[str, str]) -> dict[str, Any]:
+    unpacked: dict[str, Any] = json.loads(base64.b64decode(envelope["payload"]))
     return unpacked
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from intoto_action.demo.site import Site
-from intoto_action.demo.stage import Stage
-from intoto_action.demo.steps import OWNER, RELEASER, STEPS, TAG, shell_line
-from intoto_action.demo.story import ACTS, CLOSING, NOBODY_LOOKED, OPENING, RELEASE, Act, Outcome
+from intoto_action.demo.stage import PLAIN, Stage
+from intoto_action.demo.steps import OWNER, RELEASER, STEPS, TAG
+from intoto_action.demo.story import ACTS, AROUND_ATTACH, CLOSING, OPENING, RELEASE, Act, Outcome
 from intoto_action.formats.verdict import Verdict
 from intoto_action.reason import ExitCode, Misused
 
+_RELEASE = "release"
 _IMAGE = f"oci-layout:registry:{TAG}"
 _VERIFY = ("intoto-action", "verify", "--layout-key", f"keys/{OWNER}.pub", _IMAGE)
 _ATTACH = (
@@ -45,9 +46,9 @@ class _Show:
 
     def __init__(self, stage: Stage, directory: Path) -> None:
         self.surprises: list[str] = []
-        self._outcomes = 0
+        self._outcomes: list[tuple[str, str]] = []
         self._stage = stage
-        self._site = Site(directory / "release")
+        self._site = Site(directory / _RELEASE)
         self._attacks = directory / "attacks"
 
     def release(self, outcome: Outcome) -> None:
@@ -61,70 +62,73 @@ class _Show:
         for step in STEPS:
             stage.gap()
             stage.say(f"{step.name}: {step.purpose}")
-            stage.command(shell_line(step.words(f"keys/{step.name}")))
+            stage.command(step.words(f"keys/{step.name}"))
             stage.output(site.record(step))
         stage.headline("Attach: layout and links become signed evidence beside the image")
-        stage.command(shell_line(_ATTACH))
+        stage.command(_ATTACH)
         attached = site.attach(at=datetime.now(UTC))
         stage.output([f"attached {attached.referrer.digest}"])
         stage.headline("Verify: all that is needed is the owner's public key")
-        stage.command(shell_line(_VERIFY))
+        stage.command(_VERIFY)
         verdict = site.verify(at=datetime.now(UTC))
         stage.verdict(verdict)
-        self._compare("the release", verdict, outcome)
+        self._compare("The release", verdict, outcome)
 
     def attacks(self, acts: Sequence[Act]) -> None:
         """Every attack, on a copy of the release."""
         self._stage.headline(f"Now {len(acts)} attacks")
-        self._stage.say(NOBODY_LOOKED)
+        self._stage.say(AROUND_ATTACH)
         for number, act in enumerate(acts, start=1):
             self._stage.headline(f"Attack {number}: {act.title}")
             self._stage.say(act.done)
             site = self._site.copy(self._attacks / act.name)
             at = datetime.now(UTC)
             act.play(site, at)
-            self._stage.command(shell_line(_VERIFY))
+            self._stage.command(_VERIFY)
             verdict = site.verify(at=at)
             self._stage.denial(verdict)
-            self._compare(f"attack {number} ({act.title})", verdict, act.outcome)
+            self._compare(f"{number}  {act.title}", verdict, act.outcome)
 
     def end(self, keep: Path | None) -> None:
         """The count, and what to do next."""
         stage = self._stage
         stage.headline("The end")
+        stage.table(self._outcomes, PLAIN)
         if self.surprises:
-            stage.bad(f"{len(self.surprises)} of {self._outcomes} outcomes are not what they must be:")
+            stage.bad(f"{len(self.surprises)} of {len(self._outcomes)} outcomes are not what they must be:")
             for each in self.surprises:
                 stage.bad(f"- {each}")
         else:
-            stage.good(f"All {self._outcomes} outcomes are what they must be.")
+            stage.good(f"All {len(self._outcomes)} outcomes are what they must be.")
         if keep is not None:
-            stage.say(f"Look around: cd {shell_line((str(keep / 'release'),))}, and run the commands above.")
-        stage.gap()
-        for what, where in CLOSING:
-            stage.say(f"{what:42}  {where}")
+            stage.headline("Look around, and run any of the commands above again")
+            stage.command(("cd", str(keep.absolute() / _RELEASE)))
+        stage.headline("What next?")
+        stage.table(CLOSING, PLAIN)
 
     def _make_keys(self) -> None:
         self._stage.headline("Keys: one for the owner of the project, one for whoever does each step")
         self._site.root.mkdir(parents=True)
         self._site.set_up()
-        for name in (OWNER, *(step.name for step in STEPS)):
-            keyid = self._site.make_key(name)
-            self._stage.command(shell_line(("intoto-action", "keygen", f"keys/{name}")))
-            self._stage.output([keyid])
+        keys = []
+        for name, does in ((OWNER, "signs the layout"), *((each.name, each.purpose) for each in STEPS)):
+            key = self._site.make_key(name)
+            self._stage.command(("intoto-action", "keygen", f"keys/{name}"))
+            keys.append((f"keys/{name}", str(key), does))
+        self._stage.table(keys)
 
     def _write_layout(self) -> None:
         self._stage.headline("Layout: the owner writes down who does what, and signs it")
         self._stage.document((self._site.root / "layout.yaml").read_text())
-        self._stage.command(shell_line(_SIGN))
+        self._stage.command(_SIGN)
         self._stage.output([f"ends {self._site.sign_layout(datetime.now(UTC))}"])
 
     def _compare(self, what: str, verdict: Verdict, outcome: Outcome) -> None:
-        self._outcomes += 1
-        if outcome.is_that_of(verdict):
-            return
         found = Outcome(verdict.verdict, verdict.reason)
-        self.surprises.append(f"{what}: must end with {outcome}, ended with {found}")
+        self._outcomes.append((what, str(found)))
+        if found == outcome:
+            return
+        self.surprises.append(f"{what.strip()}: must end with {outcome}, ended with {found}")
         self._stage.bad(f"This act must end with {outcome}, and ended with {found}.")
 
 

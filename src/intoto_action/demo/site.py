@@ -24,6 +24,7 @@ from intoto_action.author.sign import compile_file, sign_layout
 from intoto_action.deadline import Deadline
 from intoto_action.decide.demands import Demands, Trust
 from intoto_action.demo.steps import OWNER, RELEASER, TAG, Step
+from intoto_action.formats.key import PublicKey
 from intoto_action.formats.oci import Descriptor
 from intoto_action.formats.reference import DirectoryReference, Image
 from intoto_action.formats.verdict import Verdict
@@ -70,13 +71,13 @@ class Site:
         shutil.copytree(self.root, root)
         return Site(root)
 
-    def make_key(self, name: str) -> str:
-        """A key pair, as keys/NAME and keys/NAME.pub; its keyid."""
+    def make_key(self, name: str) -> PublicKey:
+        """A key pair, as keys/NAME and keys/NAME.pub; the public one."""
         pair = generate("ed25519", None)
         (self.root / "keys").mkdir(exist_ok=True)
         write_whole(self._key(name), pair.private_pem, mode=0o600, overwrite=False)
         write_whole(self._public(name), pair.public.pem.encode(), overwrite=False)
-        return pair.public.keyid
+        return pair.public
 
     def sign_layout(self, at: datetime) -> str:
         """Sign layout.yaml as root.layout, at that time; the instant at which it ends."""
@@ -88,7 +89,7 @@ class Site:
     def record(self, step: Step, *, key: str = "") -> list[str]:
         """Run a step and record it; the lines that its command, and record, had to say.
 
-        Raises: Misused when the command fails.
+        Raises: Misused when the command fails; KeyboardInterrupt when we were asked to stop while it ran.
         """
         said: list[str] = []
         with _working_in(self.root):
@@ -104,6 +105,8 @@ class Site:
             here = Here(base=str(Path.cwd()), environ=_environment(), tell=said.append, progress=_no_progress)
             with _captured(said):
                 outcome, link = record_step(task, here)
+            if outcome.interrupted:
+                raise KeyboardInterrupt
             if link is None:
                 words = "\n".join(said)
                 raise Misused(f"the demo's step {step.name!r} ended with {outcome.exit_code}:\n{words}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import msgspec
 
 IMAGE_NAME = "registry.example/octo/door"
@@ -35,15 +33,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(python if word == _PYTHON else word for word in self.command)
 
 
-def shell_line(words: tuple[str, ...]) -> str:
-    """Words as a person types them."""
-    return shlex.join(words)
-
-
 CHECKOUT = Step(
     name="checkout",
     purpose="take the source from its repository",
-    command=(_PYTHON, "-c", "import shutil; shutil.copytree('upstream', 'src')"),
+    command=(_PYTHON, "-c", 'import shutil; shutil.copytree("upstream", "src")'),
     products=("src",),
 )
 BUILD = Step(
@@ -56,7 +49,7 @@ BUILD = Step(
 TEST = Step(
     name="test",
     purpose="run its tests",
-    command=(_PYTHON, "-m", "unittest", "discover", "-s", "src"),
+    command=(_PYTHON, "-m", "unittest", "discover", "-q", "-s", "src"),
     materials=("src",),
 )
 SCAN = Step(

@@ -13,7 +13,7 @@ from intoto_action.demo.attacks import (
     skip_scan,
     use_old_layout,
 )
-from intoto_action.formats.verdict import DENY, PASS, Verdict
+from intoto_action.formats.verdict import DENY, PASS
 from intoto_action.reason import Reason
 
 OPENING = (
@@ -27,9 +27,9 @@ CLOSING = (
     ("Make the first key:", "intoto-action keygen keys/owner"),
     ("Write down your steps:", "docs/layouts.md"),
 )
-NOBODY_LOOKED = (
-    "Each is played on a copy of the release, by somebody who may write to the registry. `attach` makes the same "
-    "decision as `verify` and would push none of it; the attacker pushes all the same."
+AROUND_ATTACH = (
+    "Each is played on a copy of the release, by somebody who may write to the registry: `attach` decides as "
+    "`verify` does before it pushes, and who plays here goes round it."
 )
 
 
@@ -38,10 +38,6 @@ class Outcome(msgspec.Struct, frozen=True):
 
     verdict: str
     reason: Reason | None = None
-
-    def is_that_of(self, verdict: Verdict) -> bool:
-        """Whether the verdict is this one, for this reason."""
-        return (verdict.verdict, verdict.reason) == (self.verdict, self.reason)
 
     def __str__(self) -> str:
         return f"{self.verdict}: {self.reason.value}" if self.reason else self.verdict
