@@ -156,10 +156,10 @@ def _layout(path: Path | None) -> Envelope | None:
 
 
 def _verify_links(directory: Path, demands: Demands, at: datetime) -> Verdict:
-    from intoto_action.store.link_directory import read_links
+    from intoto_action.store.link_directory import each_link
     from intoto_action.verify.verify import verify_links
 
-    return verify_links(read_links(directory), None, demands, at=at)
+    return verify_links(each_link(directory), None, demands, at=at)
 
 
 def _verify_digest(digest: str, bundles: tuple[Path, ...], demands: Demands, at: datetime) -> Verdict:

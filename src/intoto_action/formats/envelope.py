@@ -42,29 +42,51 @@ class Signature(msgspec.Struct, frozen=True):
 class Envelope(msgspec.Struct, frozen=True):
     """Untrusted: a payload and what claims to be signatures over `signed`.
 
-    `signed` is the PAE of the payload (DSSE, bundle) or its canonical JSON (Metablock); `sha256` the hex digest of
-    the payload (of a Metablock: of its canonical JSON, or white space that nobody signed would give a revoked layout
-    another digest); `raw` the whole document as it was read.
+    `canonical` is the canonical JSON of a Metablock's payload, empty for the other wrappers; `raw` the whole document
+    as it was read. A link can have millions of bytes, so what follows from the payload is computed when it is asked
+    for, and not kept.
     """
 
     wrapper: Wrapper
     payload_type: str
     payload: bytes
-    signed: bytes
     signatures: tuple[Signature, ...]
-    sha256: str
     raw: bytes
+    canonical: bytes = b""
+
+    @property
+    def signed(self) -> bytes:
+        """What the signatures are over: the PAE of the payload (DSSE, bundle), or its canonical JSON (Metablock)."""
+        return self.canonical or pae(self.payload_type, self.payload)
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the payload. Of a Metablock: of its canonical JSON, because white space that nobody signed
+        would give a revoked layout another digest.
+        """
+        return hashlib.sha256(self.canonical or self.payload).hexdigest()
 
 
 class _DsseSignature(msgspec.Struct):
-    sig: str
+    sig: bytes
     keyid: str = ""
 
 
 class _Dsse(msgspec.Struct, rename="camel"):
-    payload: str
+    payload: bytes
     payload_type: str
     signatures: list[_DsseSignature]
+
+
+class _UrlSafeSignature(msgspec.Struct):
+    sig: str
+    keyid: str = ""
+
+
+class _UrlSafeDsse(msgspec.Struct, rename="camel"):
+    payload: str
+    payload_type: str
+    signatures: list[_UrlSafeSignature]
 
 
 class _MetablockSignature(msgspec.Struct):
@@ -147,21 +169,24 @@ def _dsse_fields(payload_type: str, payload: bytes, signatures: tuple[Signature,
 
 
 def _from_dsse(raw: bytes, document: bytes, where: str, wrapper: Wrapper) -> Envelope:
-    dsse = decode_once(document, _Dsse, where)
+    dsse = _decode_dsse(document, where)
     if dsse.payload_type != PAYLOAD_TYPE:
         raise Malformed(where, f"payloadType {PAYLOAD_TYPE}", repr(dsse.payload_type[:120]))
-    payload = _base64(dsse.payload, f"{where}, payload")
-    found = ((each.keyid, _base64(each.sig, f"{where}, signature")) for each in dsse.signatures)
-    signatures = _signatures(list(found), where)
-    return Envelope(
-        wrapper,
-        dsse.payload_type,
-        payload,
-        pae(dsse.payload_type, payload),
-        signatures,
-        _sha256(payload),
-        raw,
-    )
+    signatures = _signatures([(each.keyid, each.sig) for each in dsse.signatures], where)
+    return Envelope(wrapper, dsse.payload_type, dsse.payload, signatures, raw)
+
+
+def _decode_dsse(document: bytes, where: str) -> _Dsse:
+    """The fields of a DSSE envelope, in standard or URL-safe base64: verifiers accept both (DSSE 1.0, parameters)."""
+    try:
+        return msgspec.json.decode(document, type=_Dsse)
+    except msgspec.DecodeError:
+        pass
+    dsse = decode_once(document, _UrlSafeDsse, where)
+    signatures = [
+        _DsseSignature(_base64(each.sig, f"{where}, signature"), each.keyid) for each in dsse.signatures
+    ]
+    return _Dsse(_base64(dsse.payload, f"{where}, payload"), dsse.payload_type, signatures)
 
 
 def _from_metablock(raw: bytes, where: str) -> Envelope:
@@ -184,9 +209,7 @@ def _from_metablock(raw: bytes, where: str) -> Envelope:
         signed = canonical.encode()
     except UnicodeEncodeError as error:
         raise Malformed(where, "text in UTF-8", "a lone surrogate") from error
-    return Envelope(
-        Wrapper.METABLOCK, PAYLOAD_TYPE, payload, signed, _signatures(found, where), _sha256(signed), raw
-    )
+    return Envelope(Wrapper.METABLOCK, PAYLOAD_TYPE, payload, _signatures(found, where), raw, signed)
 
 
 def _from_bundle(raw: bytes, where: str) -> Envelope:
@@ -212,10 +235,6 @@ def _signatures(found: list[tuple[str, bytes]], where: str) -> tuple[Signature, 
 
 def _base64(text: str, where: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        pass
-    try:  # DSSE 1.0: either standard or URL-safe encoding may be used, and verifiers accept both
         return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError) as error:
         raise Malformed(where, "base64", "something else") from error
@@ -226,7 +245,3 @@ def _hex(text: str, where: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError as error:
         raise Malformed(f"{where}, signature", "hexadecimal digits", "something else") from error
-
-
-def _sha256(payload: bytes) -> str:
-    return hashlib.sha256(payload).hexdigest()

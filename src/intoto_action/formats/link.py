@@ -13,7 +13,6 @@ import msgspec
 from intoto_action.formats.artifact import Artifacts, check_artifacts
 from intoto_action.formats.strict_json import (
     DOCUMENT_CAP,
-    Typed,
     check_depth,
     check_size,
     decode_once,
@@ -45,6 +44,18 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="_
         return "link"
 
 
+class _Document(msgspec.Struct, forbid_unknown_fields=True, rename={"type_": "_type"}):
+    """A link as it is read: msgspec takes a document without its tag for one that has it, and this field not."""
+
+    type_: Literal["link"]
+    name: str
+    command: list[str]
+    materials: Artifacts
+    products: Artifacts
+    byproducts: dict[str, Plain]
+    environment: dict[str, Plain]
+
+
 def parse_link(payload: bytes, where: str, *, cap: int = DOCUMENT_CAP) -> Link:
     """A link from the payload of an envelope.
 
@@ -52,14 +63,26 @@ def parse_link(payload: bytes, where: str, *, cap: int = DOCUMENT_CAP) -> Link:
     or digests that are not as they should be.
     """
     check_size(payload, where, cap)
-    link = decode_once(payload, Link, where)
-    decode_once(payload, Typed, where)
+    document = decode_once(payload, _Document, where)
+    link = Link(*(getattr(document, field) for field in Link.__struct_fields__))
     free_keys = _keys_of_free_part(link.byproducts, where) + _keys_of_free_part(link.environment, where)
     if not _every_key_was_read(payload, link, free_keys):
         refuse_duplicate_keys(payload, where)
     check_artifacts(link.materials, f"{where}, materials")
     check_artifacts(link.products, f"{where}, products")
-    return link
+    return _sharing(link)
+
+
+def _sharing(link: Link) -> Link:
+    """The same link, with one object for what is equal in materials and products: most of a build's input is both."""
+    if not link.materials or not link.products:
+        return link
+    known = {name: (name, digests) for name, digests in link.materials.items()}
+    products = dict(
+        found if (found := known.get(name)) and found[1] == digests else (name, digests)
+        for name, digests in link.products.items()
+    )
+    return msgspec.structs.replace(link, products=products)
 
 
 def encode_link(link: Link) -> bytes:
@@ -73,10 +96,10 @@ def _every_key_was_read(payload: bytes, link: Link, free_keys: int) -> bool:
     A `":` inside a string only makes the first number larger, and the caller then looks at every object.
     """
     artifacts = [*link.materials.values(), *link.products.values()]
-    digests = sum(
-        (each.sha256 is not msgspec.UNSET) + (each.sha512 is not msgspec.UNSET) for each in artifacts
-    )
-    read = len(Link.__struct_fields__) + 1 + len(artifacts) + digests + free_keys
+    unset = msgspec.UNSET
+    sha256 = len([each for each in artifacts if each.sha256 is not unset])
+    sha512 = len([each for each in artifacts if each.sha512 is not unset])
+    read = len(Link.__struct_fields__) + 1 + len(artifacts) + sha256 + sha512 + free_keys
     return msgspec.json.format(payload, indent=-1).count(b'":') == read
 
 

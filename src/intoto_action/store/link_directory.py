@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from intoto_action.formats.evidence import MOST_LINKS
@@ -11,7 +12,7 @@ from intoto_action.formats.strict_json import DOCUMENT_CAP
 from intoto_action.reason import Misused
 from intoto_action.store.files import Exists, read_plain, write_whole
 
-__all__ = ["link_file_name", "read_links", "unsigned_file_name", "write_link"]
+__all__ = ["each_link", "link_file_name", "read_links", "unsigned_file_name", "write_link"]
 
 _SUFFIX = ".link"
 _UNSIGNED_SUFFIX = ".link-unsigned"
@@ -27,7 +28,12 @@ def unsigned_file_name(step: str) -> str:
 
 
 def read_links(directory: Path) -> dict[str, bytes]:
-    """All links of a directory by file name, sorted; other files and subdirectories are left alone.
+    """All links of a directory by file name; as `each_link`."""
+    return dict(each_link(directory))
+
+
+def each_link(directory: Path) -> Iterator[tuple[str, bytes]]:
+    """The links of a directory by file name, sorted, each read when it is asked for; other files are left alone.
 
     A symlink that is called like a link is refused, not followed and not passed over: a directory that came
     from elsewhere could make `attach` publish a file of this machine, and a link that silently did not count
@@ -35,8 +41,8 @@ def read_links(directory: Path) -> dict[str, bytes]:
 
     Raises: Misused when the directory is missing, holds too many links, or one that cannot be read.
     """
-    names = _link_names(directory)
-    return {name: read_plain(directory / name, DOCUMENT_CAP, "link") for name in names}
+    for name in _link_names(directory):
+        yield name, read_plain(directory / name, DOCUMENT_CAP, "link")
 
 
 def write_link(directory: Path, file_name: str, document: bytes, *, force: bool) -> Path:

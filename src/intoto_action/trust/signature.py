@@ -26,12 +26,12 @@ def check_signature(envelope: Envelope, key: Key) -> bool:
     A signature whose keyid is none of those that somebody computes for this key is passed over, as the reference
     does; in a Sigstore bundle there is no keyid, and the one signature is tried.
     """
-    hinted = key.keyids if envelope.wrapper is not Wrapper.BUNDLE else frozenset({""})
-    return any(
-        _verifies(key, each.value, envelope.signed, envelope.wrapper)
-        for each in envelope.signatures
-        if each.keyid in hinted or envelope.wrapper is Wrapper.BUNDLE
-    )
+    is_bundle = envelope.wrapper is Wrapper.BUNDLE
+    claimed = [each.value for each in envelope.signatures if is_bundle or each.keyid in key.keyids]
+    if not claimed:
+        return False
+    signed = envelope.signed
+    return any(_verifies(key, value, signed, envelope.wrapper) for value in claimed)
 
 
 def keys_that_signed(envelope: Envelope, keys: Iterable[Key]) -> tuple[Key, ...]:
