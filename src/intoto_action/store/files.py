@@ -120,10 +120,11 @@ def _reserve(path: Path) -> None:
 
 def _read_open(descriptor: int, path: Path, cap: int, what: str) -> bytes:
     try:
-        with os.fdopen(descriptor, "rb", buffering=0) as stream:
-            return _read_regular(stream.fileno(), path, cap, what)
+        return _read_regular(descriptor, path, cap, what)
     except OSError as error:
         raise Misused(f"{what}: {path} cannot be read: {_why(error)}") from error
+    finally:
+        os.close(descriptor)
 
 
 def _read_regular(descriptor: int, path: Path, cap: int, what: str) -> bytes:
