@@ -61,5 +61,5 @@ def test_the_directory_of_git_is_not_looked_into_unless_something_is_taken_back(
 
 
 def test_a_pattern_that_gitignore_does_not_know_is_refused() -> None:
-    with pytest.raises(Misused, match="as in .gitignore"):
+    with pytest.raises(Misused, match=r"as in \.gitignore"):
         Excludes(["!"])

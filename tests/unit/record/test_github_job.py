@@ -58,7 +58,8 @@ def test_the_action_gets_its_outputs(recorder: Recorder, outputs: Path) -> None:
 
 
 def test_the_command_has_outputs_of_its_own_which_are_handed_back(recorder: Recorder, outputs: Path) -> None:
-    script = 'echo "image=evil" >>"$GITHUB_OUTPUT"; printf "a<<E\\nx\\ny\\nE\\n" >>"$GITHUB_OUTPUT"; echo "s=1" >>"$GITHUB_STATE"'
+    first = 'echo "image=evil" >>"$GITHUB_OUTPUT"; echo "s=1" >>"$GITHUB_STATE"'
+    script = first + '; printf "a<<E\\nx\\ny\\nE\\n" >>"$GITHUB_OUTPUT"'
     assert recorder("--github", "--", "sh", "-c", script).returncode == 0
     found = read(outputs)
     assert found["image"] == ""

@@ -54,6 +54,7 @@ def test_the_command_reads_our_standard_input(recorder: Recorder) -> None:
         env=recorder.environ,
         input=b"\xff\x00in",
         capture_output=True,
+        check=False,
     )
     assert done.stdout == b"\xff\x00in"
 
@@ -153,7 +154,11 @@ def test_an_unsigned_link_is_what_sign_signs(recorder: Recorder) -> None:
     assert json.loads(left.read_text())["name"] == "build"
     words = ["--step-name", "build", "--key", str(recorder.key), "--expect", expected, str(left)]
     signed = subprocess.run(
-        [*recorder.argv()[:3], "sign", *words], cwd=recorder.base, env=recorder.environ, capture_output=True
+        [*recorder.argv()[:3], "sign", *words],
+        cwd=recorder.base,
+        env=recorder.environ,
+        capture_output=True,
+        check=False,
     )
     assert signed.returncode == 0, signed.stderr
     assert recorder.link()["name"] == "build"
@@ -269,7 +274,9 @@ def test_a_file_that_cannot_be_read_leaves_no_link(recorder: Recorder) -> None:
     words = recorder.argv("--materials", "secret", "--", "true")
     if os.geteuid() == 0:  # root without the right to read everything
         words = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *words]
-    done = subprocess.run(words, cwd=recorder.base, env=recorder.environ, capture_output=True, text=True)
+    done = subprocess.run(
+        words, cwd=recorder.base, env=recorder.environ, capture_output=True, check=False, text=True
+    )
     assert done.returncode == 2
     assert "'secret' cannot be read (Permission denied)" in done.stderr
     assert recorder.no_link()
