@@ -4,6 +4,7 @@ import json
 from functools import cache
 
 from intoto_action.formats.evidence import STATEMENT_TYPE
+from intoto_action.formats.key import PublicKey
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.keygen import generate
 from intoto_action.keys.sealing import seal_bundle
@@ -29,3 +30,10 @@ def bundle_for(digest: str, says: object = "hello", predicate_type: str = PREDIC
 def _signer() -> Signer:
     pem = generate("ecdsa", None).private_pem.decode()
     return open_signer("env:KEY", environ={"KEY": pem})
+
+
+def public_pem() -> str:
+    """The key that verifies the bundles."""
+    key = _signer().key
+    assert isinstance(key, PublicKey)
+    return key.pem
