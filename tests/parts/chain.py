@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from intoto_action.decide.decide import Attestation, decide
 from intoto_action.decide.demands import Demands, Trust
@@ -63,6 +64,10 @@ class MemorySigner:
     @property
     def key(self) -> Key:
         return self._key
+
+    @property
+    def private_pem(self) -> bytes:
+        return self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     def sign(self, data: bytes) -> bytes:
         return self._private.sign(data)

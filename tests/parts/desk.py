@@ -1,75 +1,92 @@
-"""A layout.yaml with its keys in a directory of the test."""
+"""A desk with everything that a chain is made of as files, and the command line to use on it."""
 
-from __future__ import annotations
-
-from datetime import UTC, datetime
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-from intoto_action.author.compile import Compiled
-from intoto_action.author.faults import BadLayout
-from intoto_action.author.sign import compile_file
-from intoto_action.formats.layout import Layout, Rule
-from intoto_action.keys.keygen import KeyPair
-
-NOW = datetime(2031, 5, 1, 12, 0, 0, tzinfo=UTC)
-NAMES = ("alice", "bob", "carl")
-HEAD = """\
-expires: 6 months
-functionaries:
-  alice: {key: alice.pub}
-  bob: {key: keys/bob.pub}
-"""
-STEPS = """\
-steps:
-  - name: checkout
-    functionaries: [alice]
-    expected_products: [CREATE src/*, CREATE Makefile]
-  - name: build
-    functionaries: [bob]
-    expected_materials: [MATCH src/* WITH PRODUCTS FROM checkout]
-    expected_products: [CREATE out/*]
-"""
+from tests.parts.attached import Shelf
+from tests.parts.chain import Chain
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a run of the command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(*words: str, cwd: Path | None = None, environ: Mapping[str, str] | None = None) -> Ended:
+    """Run the console script as a process of its own. Wherever it fails, it is with a sentence."""
+    done = subprocess.run(
+        [console_script(), *words],
+        cwd=cwd,
+        env={**os.environ, **(environ or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    ended = Ended(done.returncode, done.stdout, done.stderr)
+    for sign in ("Traceback", "internal-error", "PRIVATE KEY"):
+        assert sign not in ended.out + ended.err, ended
+    assert ended.code in {0, 1, 2, 3}, ended
+    return ended
+
+
+def console_script() -> str:
+    """The script that an installation makes, beside the Python that runs this."""
+    return str(Path(sys.executable).parent / "intoto-action")
+
+
+@dataclass(frozen=True)
 class Desk:
-    """Where somebody writes a layout.yaml."""
+    """The files: `root.layout`, `links/`, `owner.pub`, `owner.pem`, `<step>.pem`, and an image in `images/`."""
 
-    def __init__(self, directory: Path, pairs: dict[str, KeyPair]) -> None:
-        self.directory = directory
-        self.pairs = pairs
-        self.file = directory / "layout.yaml"
-        (directory / "keys").mkdir()
-        for name, pair in pairs.items():
-            for place in (directory, directory / "keys"):
-                (place / f"{name}.pub").write_text(pair.public.pem)
-            (directory / name).write_bytes(pair.private_pem)
-            (directory / name).chmod(0o600)
+    directory: Path
+    shelf: Shelf
+    chain: Chain
 
-    def keyid(self, name: str) -> str:
-        return self.pairs[name].public.keyid
+    @property
+    def image(self) -> str:
+        return self.shelf.word
 
-    def compile(self, text: str, at: datetime = NOW) -> Compiled:
-        self.file.write_text(text)
-        return compile_file(self.file, at=at)
+    def write(self) -> "Desk":
+        """Write the chain as it is now."""
+        links = self.directory / "links"
+        links.mkdir(exist_ok=True)
+        for path in links.iterdir():
+            path.unlink()
+        for each in self.chain.links:
+            if each.present:
+                (links / each.file_name).write_bytes(each.sealed())
+        (self.directory / "root.layout").write_bytes(self.chain.sealed_layout())
+        (self.directory / "owner.pub").write_text(self.chain.root.key.pem)
+        (self.directory / "owner.pem").write_bytes(self.chain.root.private_pem)
+        for name, signer in self.chain.signers.items():
+            (self.directory / f"{name}.pub").write_text(signer.key.pem)
+            (self.directory / f"{name}.pem").write_bytes(signer.private_pem)
+        for path in self.directory.glob("*.pem"):
+            path.chmod(0o600)
+        return self
 
-    def layout(self, text: str) -> Layout:
-        return self.compile(text).layout
+    def run(self, *words: str, environ: Mapping[str, str] | None = None) -> Ended:
+        return run(*words, cwd=self.directory, environ=environ)
 
-    def rules(self, products: str, *, more: str = "", head: str = HEAD) -> list[Rule]:
-        """The expected_products of step build, written as a list in YAML."""
-        text = (
-            head + STEPS.replace("expected_products: [CREATE out/*]", f"expected_products: {products}") + more
-        )
-        step = self.layout(text).step("build")
-        assert step is not None
-        return step.expected_products
+    def attach(self, *words: str, environ: Mapping[str, str] | None = None) -> Ended:
+        given = ("attach", self.image, "--layout", "root.layout", "--link-dir", "links")
+        return self.run(*given, "--layout-key", "owner.pub", "--key", "owner.pem", *words, environ=environ)
 
-    def faults(self, text: str) -> list[str]:
-        """What is said of a bad layout, without the path of the file."""
-        with pytest.raises(BadLayout) as raised:
-            self.compile(text)
-        lines = [str(fault) for fault in raised.value.faults]
-        assert str(raised.value) == "\n".join(lines)
-        return [line.removeprefix(f"{self.file}:") for line in lines]
+    def verify(self, *words: str, environ: Mapping[str, str] | None = None) -> Ended:
+        return self.run("verify", self.image, "--layout-key", "owner.pub", *words, environ=environ)
+
+
+def desk_at(directory: Path) -> Desk:
+    """A desk with a chain that passes; nothing is attached to its image."""
+    shelf = Shelf(directory / "images")
+    return Desk(directory, shelf, shelf.chain()).write()
