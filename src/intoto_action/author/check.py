@@ -10,7 +10,7 @@ from intoto_action.author.document import AuthoredStep, Document, Word
 from intoto_action.author.expand import PlacedRule
 from intoto_action.author.faults import Faults
 from intoto_action.decide.lint import Lint, Severity, lint, lint_expiry
-from intoto_action.decide.lint_rules import EXPECTED_MATERIALS
+from intoto_action.decide.lint_fault import EXPECTED_MATERIALS
 from intoto_action.formats.inspection import SOURCE
 from intoto_action.formats.layout import Layout, Step
 from intoto_action.formats.spelling import did_you_mean, quoted

@@ -7,11 +7,12 @@ from datetime import datetime
 import msgspec
 
 from intoto_action.author.check import CompiledStep, check_lint, check_names
-from intoto_action.author.document import AuthoredStep, Document, Word, read_document
+from intoto_action.author.document import AuthoredStep, Document, Word
 from intoto_action.author.expand import PlacedRule, expand_materials, expand_products, source_inspection
 from intoto_action.author.expiry import expiry, is_length
 from intoto_action.author.faults import Faults
 from intoto_action.author.functionaries import Functionaries, KeyReader, read_functionaries
+from intoto_action.author.read import read_document
 from intoto_action.formats.layout import INSTANT, Layout, Step
 from intoto_action.formats.rule import encode_rule
 

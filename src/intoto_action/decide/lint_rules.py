@@ -8,26 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from enum import Enum
 
 import msgspec
 
+from intoto_action.decide.lint_fault import EXPECTED_MATERIALS, EXPECTED_PRODUCTS, Lint, Severity
 from intoto_action.decide.patterns import matches_everything, may_take, takes
 from intoto_action.formats.rule import ArtifactRule, RuleKind, encode_rule, join_rule
 from intoto_action.formats.spelling import quoted
 
-EXPECTED_MATERIALS = "expected_materials"
-EXPECTED_PRODUCTS = "expected_products"
-
 _NEVER_MATCHES = re.compile(r"\A\Z|\A/|//|/\Z|(?:\A|[/:])\.\.?(?:/|\Z)|[\\\x00-\x1f\x7f-\x9f]")
 _GLOB = re.compile(r"[*?]")
-
-
-class Severity(Enum):
-    """Whether a layout with this fault is refused."""
-
-    ERROR = "error"
-    WARNING = "warning"
 
 
 class ListFault(msgspec.Struct, frozen=True):
@@ -38,6 +28,19 @@ class ListFault(msgspec.Struct, frozen=True):
     rule: int | None
     expected: str
     found: str
+
+
+def of_list(fault: ListFault, step: str, field: str) -> Lint:
+    """The fault as one of a layout."""
+    return Lint(
+        id=fault.id,
+        severity=fault.severity,
+        expected=fault.expected,
+        found=fault.found,
+        step=step,
+        field=field,
+        rule=fault.rule,
+    )
 
 
 def is_open(rules: Sequence[ArtifactRule]) -> bool:
