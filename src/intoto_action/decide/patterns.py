@@ -13,6 +13,8 @@ from intoto_action.formats.rule import ArtifactRule, RuleKind
 
 _STAR = "*"
 _ANY = "?"
+_MOST_STATES = 1_000_000
+"""Beyond this the answer is yes: patterns come from files of others too, and a warning is not worth minutes."""
 _TOKEN = re.compile(r"\*+|\[!?\]?[^\]]*\]|.", re.DOTALL)
 _TAKES_MATERIALS = frozenset({RuleKind.MATCH, RuleKind.ALLOW, RuleKind.MODIFY, RuleKind.DELETE})
 _TAKES_PRODUCTS = frozenset({RuleKind.MATCH, RuleKind.ALLOW, RuleKind.MODIFY, RuleKind.CREATE})
@@ -61,6 +63,8 @@ def _token(text: str) -> str:
 
 def _meet(left: list[str], right: list[str]) -> bool:
     """Walk both patterns at once; a state is how much of each is used up."""
+    if len(left) * len(right) > _MOST_STATES:
+        return True
     reached = {(0, 0)}
     waiting = [(0, 0)]
     while waiting:

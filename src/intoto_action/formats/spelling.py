@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 _LONGEST = 120
@@ -14,7 +15,5 @@ def quoted(word: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean '…'?)` when one of the known words is close, or nothing."""
-    import difflib
-
     close = difflib.get_close_matches(word[:_LONGEST], list(known), n=1)
     return f" (did you mean {quoted(close[0])}?)" if close else ""

@@ -15,11 +15,12 @@ from tests.parts.draft import HEAD, NOW, STEPS, Draft
 
 from intoto_action.author.open import open_layout, read_envelope
 from intoto_action.author.sign import SignedLayout, co_sign_layout, sign_layout
-from intoto_action.formats.envelope import Envelope, Wrapper, parse_envelope
+from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope, Wrapper, parse_envelope
 from intoto_action.formats.key import Key
 from intoto_action.formats.layout import encode_layout
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.keygen import generate
+from intoto_action.keys.sealing import seal
 from intoto_action.keys.words import open_signer
 from intoto_action.reason import Misused
 from intoto_action.trust.signature import check_signature, keys_that_signed
@@ -121,6 +122,12 @@ class TestAnotherSignature:
         first = envelope(signed(draft).document)
         with pytest.raises(Misused, match="a key that has not signed this layout yet"):
             co_sign_layout(draft.compile(TEXT), first, signer(draft, "alice"), at=NOW)
+
+    def test_the_same_layout_in_other_json_is_not_signed(self, draft: Draft) -> None:
+        payload = msgspec.json.format(signed(draft).payload, indent=1)
+        other = envelope(seal(PAYLOAD_TYPE, payload, signer(draft, "alice")))
+        with pytest.raises(Misused, match="how its JSON is written"):
+            co_sign_layout(draft.compile(TEXT), other, signer(draft, "bob"), at=NOW)
 
     def test_a_metablock_gets_none(self, draft: Draft) -> None:
         first = envelope(signed(draft).document)

@@ -54,6 +54,10 @@ def test_some_pairs(left: str, right: str, meet: bool) -> None:
     assert may_meet(right, "", left, "") is meet
 
 
+def test_patterns_too_long_to_compare_may_meet() -> None:
+    assert may_meet("a" * 100_000, "", "b" * 100_000, "")
+
+
 def test_a_prefix_is_literal() -> None:
     rule = ArtifactRule(RuleKind.MATCH, "*", "s*c", "products", "", "build")
     assert may_take(rule, "s*c/x")
