@@ -119,10 +119,11 @@ def parse_instant(text: str, where: str) -> datetime:
 
     Raises: Malformed.
     """
+    # Not strptime: it imports a module and asks for the locale when it is first called.
     try:
-        parsed = datetime.strptime(text, INSTANT).replace(tzinfo=UTC)
+        parsed = datetime.fromisoformat(text)
     except ValueError as error:
         raise Malformed(where, "an instant such as 2030-01-31T12:00:00Z", repr(text[:80])) from error
-    if parsed.strftime(INSTANT) != text:
+    if parsed.tzinfo != UTC or f"{parsed.replace(tzinfo=None).isoformat()}Z" != text:
         raise Malformed(where, "an instant such as 2030-01-31T12:00:00Z", repr(text[:80]))
     return parsed

@@ -201,6 +201,7 @@ def test_a_layout_of_another_shape_is_malformed(change: Any) -> None:
         " 2031-05-01T12:00:00Z",
         "2031-05-01T12:00:00Z\n",
         "２０３１-05-01T12:00:00Z",
+        "2031-05-01T12:00:00\ud800",
         "never",
     ],
 )
