@@ -21,7 +21,7 @@ class Faults:
     """Collects faults while reading goes on."""
 
     def __init__(self) -> None:
-        self._found: list[Misplaced] = []
+        self._found: dict[str, Misplaced] = {}
 
     def __len__(self) -> int:
         return len(self._found)
@@ -32,8 +32,8 @@ class Faults:
 
     def extend(self, faults: Iterable[Misplaced]) -> None:
         """Note faults; one that is known already is not noted again."""
-        known = {str(fault) for fault in self._found}
-        self._found.extend(fault for fault in faults if str(fault) not in known)
+        for fault in faults:
+            self._found.setdefault(str(fault), fault)
 
     @contextmanager
     def kept(self, place: Place) -> Iterator[None]:
@@ -50,4 +50,4 @@ class Faults:
     def raise_any(self) -> None:
         """Raises: BadLayout when there is a fault."""
         if self._found:
-            raise BadLayout(self._found)
+            raise BadLayout(self._found.values())

@@ -32,8 +32,10 @@ def read_words(node: Node | None, what: str, each: str, faults: Faults) -> tuple
     with faults.kept(node.place):
         nodes = (node,) if isinstance(node, yaml.Scalar) and node.text else yaml.items(node, what)
         words = [word for item in nodes if (word := read_word(item, each, faults))]
-        for place, word in enumerate(words):
-            if word.text in [earlier.text for earlier in words[:place]]:
+        seen: set[str] = set()
+        for word in words:
+            if word.text in seen:
                 faults.add(word.place, "every value once", f"{quoted(word.text)} again")
+            seen.add(word.text)
         return tuple(words)
     return ()

@@ -97,6 +97,7 @@ def test_a_fault_is_told_where_it_is(draft: Draft, old: str, new: str, said: str
         ("oci:GHCR.io/octo/App", "expected oci:REGISTRY/REPOSITORY"),
         ("oci:octo/app", "written out: oci:docker.io/octo/app"),
         ("oci:alpine", "written out: oci:docker.io/library/alpine"),
+        ("oci:ghcr.io/octo/app#a//b", "which no name matches (L12)"),
         ("oci:", "expected oci:REGISTRY/REPOSITORY"),
     ],
 )
@@ -224,3 +225,9 @@ class TestMatchesThatFindSomething:
         text = GOOD.replace("CREATE src/*, CREATE Makefile", f"'{made}'")
         text = text.replace("MATCH src/* WITH PRODUCTS FROM checkout", f"'{asked}'")
         assert "which lets none through (L33)" in only(draft.faults(text))
+
+
+def test_ten_thousand_faults_are_told_within_seconds(draft: Draft) -> None:
+    rules = "".join(f"\n      - CRATE {number}" for number in range(10_000))
+    faults = draft.faults(GOOD.replace("expected_products: [CREATE out/*]", f"expected_products:{rules}"))
+    assert len(faults) == 10_000
