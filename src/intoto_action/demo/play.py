@@ -16,6 +16,7 @@ from intoto_action.formats.verdict import Verdict
 from intoto_action.reason import ExitCode, Misused
 
 _RELEASE = "release"
+_ATTACKS = "attacks"
 _IMAGE = f"oci-layout:registry:{TAG}"
 _VERIFY = ("intoto-action", "verify", "--layout-key", f"keys/{OWNER}.pub", _IMAGE)
 _ATTACH = (
@@ -33,11 +34,18 @@ def play(
     The exit code is 1 when an outcome is not the one that its act must end with. Raises: Misused when there is no
     room to play in, or a step fails.
     """
-    with _directory(keep) as directory:
-        show = _Show(stage, directory)
-        show.release(release)
-        show.attacks(acts)
-        show.end(keep)
+    try:
+        with _directory(keep) as directory:
+            show = _Show(stage, directory)
+            show.release(release)
+            show.attacks(acts)
+            show.end(keep)
+    except BrokenPipeError:
+        raise  # the audience has left, which is no fault of the place
+    except OSError as error:
+        raise Misused(
+            f"the demo cannot go on: {error}; is there room for a few files, and may it write?"
+        ) from error
     return ExitCode.DENIED if show.surprises else ExitCode.PASS
 
 
@@ -49,7 +57,7 @@ class _Show:
         self._outcomes: list[tuple[str, str]] = []
         self._stage = stage
         self._site = Site(directory / _RELEASE)
-        self._attacks = directory / "attacks"
+        self._attacks = directory / _ATTACKS
 
     def release(self, outcome: Outcome) -> None:
         """The release as it should be."""
@@ -103,6 +111,7 @@ class _Show:
         if keep is not None:
             stage.headline("Look around, and run any of the commands above again")
             stage.command(("cd", str(keep.absolute() / _RELEASE)))
+            stage.say(f"Each attack has a directory of its own in {keep.absolute() / _ATTACKS}.")
         stage.headline("What next?")
         stage.table(CLOSING, PLAIN)
 

@@ -108,16 +108,22 @@ class Site:
             if outcome.interrupted:
                 raise KeyboardInterrupt
             if link is None:
-                words = "\n".join(said)
-                raise Misused(f"the demo's step {step.name!r} ended with {outcome.exit_code}:\n{words}")
+                raise _failed(step, outcome.exit_code, "\n".join(said))
             publish_signed(link, Path("links"), lambda: self.signer(key or step.name), force=True)
         return said
 
     def run(self, step: Step) -> None:
-        """Run the command of a step and record nothing, as somebody would who has no key for it."""
+        """Run the command of a step and record nothing, as somebody would who has no key for it.
+
+        Raises: Misused when the command fails.
+        """
         environment = _environment() | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
         command = step.run_by(sys.executable)
-        subprocess.run(command, cwd=self.root, env=environment, check=True, capture_output=True)
+        done = subprocess.run(
+            command, cwd=self.root, env=environment, check=False, capture_output=True, text=True
+        )
+        if done.returncode != 0:
+            raise _failed(step, done.returncode, done.stderr)
 
     def attach(self, *, at: datetime) -> Attached:
         """Attach links and layout to the image in the registry, whatever the decision before it says."""
@@ -165,6 +171,10 @@ class Site:
 
     def _public(self, name: str) -> Path:
         return self.root / "keys" / f"{name}.pub"
+
+
+def _failed(step: Step, code: int, said: str) -> Misused:
+    return Misused(f"the demo's step {step.name!r} ended with {code}:\n{said}")
 
 
 def _environment() -> dict[str, str]:

@@ -23,7 +23,7 @@ OPENING = (
     "Everything happens on this machine: real keys, commands, images and signatures; no network.",
 )
 CLOSING = (
-    ("Read how to do this for an image of yours:", "README.md, section Quickstart"),
+    ("Read how to do this for an image of yours:", 'README.md, section "Use it"'),
     ("Make the first key:", "intoto-action keygen keys/owner"),
     ("Write down your steps:", "docs/layouts.md"),
 )

@@ -1,5 +1,8 @@
 """The demo ends as it must, says what did not, and leaves nothing behind."""
 
+import errno
+import os
+import re
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -10,11 +13,12 @@ import pytest
 from intoto_action.demo.play import play
 from intoto_action.demo.site import Site
 from intoto_action.demo.stage import Stage
-from intoto_action.demo.story import ACTS, RELEASE, Outcome
+from intoto_action.demo.story import ACTS, CLOSING, RELEASE, Outcome
 from intoto_action.formats.verdict import DENY, PASS
 from intoto_action.reason import ExitCode, Misused, Reason
 
 SKIPPED = ACTS[1]
+CHECKOUT = Path(__file__).parents[3]
 
 
 class Audience:
@@ -120,6 +124,27 @@ def test_without_a_temporary_directory_it_says_what_to_set(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(Misused, match="TMPDIR"):
         play(audience.stage)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(
+    audience: Audience, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(site: Site, root: Path) -> Site:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(root))
+
+    monkeypatch.setattr(Site, "copy", full)
+    with pytest.raises(Misused, match="No space left on device"):
+        play(audience.stage)
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_it_says_to_read_next_is_there() -> None:
+    words = " ".join(where for _, where in CLOSING)
+    documents = re.findall(r"[\w/]+\.md", words)
+    assert len(documents) == 2
+    assert all((CHECKOUT / each).is_file() for each in documents)
+    [section] = re.findall(r'README.md, section "(.*?)"', words)
+    assert f"\n## {section}\n" in (CHECKOUT / "README.md").read_text()
 
 
 def test_the_release_must_pass() -> None:

@@ -1,6 +1,7 @@
 """The demo needs nothing of the place where it is called."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,21 @@ def test_a_reader_who_goes_away_leaves_nothing_behind(tmp_path: Path) -> None:
     )
     os.close(write)
     assert (played.returncode, played.stderr) == (141, b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_leaves_nothing_behind(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "intoto_action", "demo"],
+        env={"PYTHONPATH": SOURCE, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as played:
+        assert played.stdout and played.stderr
+        assert any(line.startswith(b"Record:") for line in played.stdout)
+        played.send_signal(signal.SIGINT)
+        _, said = played.communicate(timeout=60)
+    assert (played.returncode, said.splitlines()[-1]) == (130, b"interrupted: nothing more was done")
     assert list(tmp_path.iterdir()) == []
 
 
