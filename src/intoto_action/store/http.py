@@ -193,7 +193,8 @@ class Transport:
                 body = self._body(response, request)
         except requests.exceptions.SSLError as error:
             raise Unavailable(
-                f"{request.what}: {_host(url)} has no TLS that is trusted: {_root(error)}"
+                f"{request.what}: {_host(url)} has no TLS that is trusted: {_root(error)}; for a certificate of "
+                "one's own set SSL_CERT_FILE, for a registry without TLS say --allow-http-registry"
             ) from error
         except requests.exceptions.ProxyError as error:
             raise _Passing(f"the proxy for {_host(url)} did not connect: {_root(error)}") from error

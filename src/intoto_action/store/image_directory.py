@@ -149,10 +149,11 @@ class ImageDirectory:
         for each in listing.entries:
             if each.descriptor.digest == digest:
                 return each
-        path = self._blob_path(digest)
-        if not path.exists():
-            raise self._no_image(digest, self._what_is_there(listing, []))
-        return entry_of(Descriptor("", digest, path.stat().st_size))
+        try:
+            raw = read_plain(self._blob_path(digest), MANIFEST_CAP, "image")
+        except Misused as error:
+            raise self._no_image(digest, self._what_is_there(listing, [])) from error
+        return entry_of(Descriptor("", digest, len(raw)))
 
     def _is_image(self, entry: Entry) -> bool:
         """An image and nothing that is attached to one: those have a subject or an artifact type."""
@@ -288,7 +289,10 @@ class ImageDirectory:
     def _locked(self) -> Iterator[None]:
         """Hold the directory's lock: flock(2) on its `oci-layout` file, which ends with the process."""
         self._check_marker()
-        descriptor = os.open(self._directory / _MARKER, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            descriptor = os.open(self._directory / _MARKER, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            raise Unavailable(f"{self._directory / _MARKER} cannot be locked: {error.strerror}") from error
         try:
             self._wait_for_lock(descriptor)
             yield
@@ -309,6 +313,13 @@ class ImageDirectory:
             time.sleep(self._deadline.require(f"attaching to {self._directory}", at_most=_LOCK_POLL))
         except Overdue as error:
             raise Unavailable(f"{error}; another process holds the lock on {_MARKER} in it") from error
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return read_plain(path, len(content), "blob") == content
+    except Misused:
+        return False
 
 
 def _is(entry: Entry, image: Image) -> bool:

@@ -32,7 +32,7 @@ def open_store(
     `token_realms` maps a registry (host and port) to another host that may see its credentials; `environ` says
     where credentials lie (HOME, DOCKER_CONFIG, …), and is what cosign and credential helpers get.
 
-    Raises: Misused when `push_with` is no word that is known.
+    Raises: Misused when `push_with` is no word that is known, or the file with certificates is missing.
     """
     if push_with not in PUSH_WITH:
         raise Misused(f"--push-with: expected {' or '.join(PUSH_WITH)}, found {push_with[:40]!r}")
@@ -65,8 +65,7 @@ def _open_registry(
     from intoto_action.store.registry import Registry
     from intoto_action.store.tokens import Authorizer
 
-    ca_bundle = next((environ[name] for name in _CA_VARIABLES if environ.get(name)), None)
-    transport = Transport(deadline, allow_http=allow_http, ca_bundle=ca_bundle)
+    transport = Transport(deadline, allow_http=allow_http, ca_bundle=_ca_bundle(environ))
     keychain = Keychain(environ, deadline)
     authorizer = Authorizer(
         reference.registry,
@@ -83,3 +82,13 @@ def _open_registry(
     )
     push = CosignPush(environ, deadline) if push_with == COSIGN else NativePush()
     return Registry(distribution, Attaching(push, deadline))
+
+
+def _ca_bundle(environ: Mapping[str, str]) -> str | None:
+    """The certificates to trust instead of those that came with requests; cosign looks at the last variable too."""
+    name = next((name for name in _CA_VARIABLES if environ.get(name)), None)
+    if name is None:
+        return None
+    if not Path(environ[name]).exists():
+        raise Misused(f"{name}: there is no file {environ[name]} with the certificates to trust")
+    return environ[name]

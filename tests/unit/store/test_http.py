@@ -253,6 +253,13 @@ def test_a_host_of_the_network_does_not_lead_to_loopback() -> None:
         Transport(Deadline(5), allow_http=True).location(answer, "a test")
 
 
+def test_a_server_without_tls_is_said_with_the_flag_and_not_tried_again(hostile: HostileRegistry) -> None:
+    slept: list[float] = []
+    with pytest.raises(Unavailable, match=r"no TLS that is trusted.*--allow-http-registry"):
+        transport(slept).send(Request(method="GET", url=f"https://{hostile.address}/x", what="a test", cap=1))
+    assert slept == []
+
+
 def test_the_machine_s_netrc_is_never_used(
     hostile: HostileRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """What a registry may say, and what is made of it. Honest registries are in tests/integration/store."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 from tests.parts.hostile_registry import (
@@ -17,8 +18,10 @@ from intoto_action.deadline import Deadline
 from intoto_action.formats.oci import BUNDLE, OCI_INDEX, OCI_MANIFEST, Descriptor
 from intoto_action.formats.reference import Image, Reference, parse_registry_reference
 from intoto_action.reason import Denied, Misused, Reason, Unavailable
+from intoto_action.store.http import Answer, Request, Transport
 from intoto_action.store.interface import MOST_REFERRERS
 from intoto_action.store.open import open_store
+from intoto_action.store.registry import Registry
 
 MIB = 1 << 20
 
@@ -258,13 +261,29 @@ class TestSchemes:
                 parse_registry_reference(name)
             )
 
-    def test_docker_hub_is_asked_where_its_registry_is(self) -> None:
-        from intoto_action.store.registry import Registry
+    def test_other_hosts_are_reached_over_https_only(self) -> None:
+        assert url_of("registry.corp/x", allow_http=False).startswith("https://registry.corp/v2/")
 
-        store = open_store(parse_registry_reference("alpine"), deadline=Deadline(1), environ={})
-        assert isinstance(store, Registry)
+    @pytest.mark.parametrize("speaks_https", [True, False])
+    def test_allowed_http_is_used_where_there_is_no_https(
+        self, monkeypatch: pytest.MonkeyPatch, speaks_https: bool
+    ) -> None:
+        def send(transport: Transport, request: Request) -> Answer:
+            if not speaks_https:
+                raise Unavailable("no TLS")
+            return Answer(200, {}, b"", request.url)
+
+        monkeypatch.setattr(Transport, "send", send)
+        scheme = "https" if speaks_https else "http"
+        assert url_of("registry.corp/x", allow_http=True).startswith(f"{scheme}://registry.corp/v2/")
+
+    def test_certificates_that_are_missing_are_misuse(self) -> None:
+        with pytest.raises(Misused, match="SSL_CERT_FILE"):
+            url_of("registry.corp/x", allow_http=False, environ={"SSL_CERT_FILE": "/missing.pem"})
+
+    def test_docker_hub_is_asked_where_its_registry_is(self) -> None:
         assert (
-            store.distribution.url("tags/list") == "https://registry-1.docker.io/v2/library/alpine/tags/list"
+            url_of("alpine", allow_http=False) == "https://registry-1.docker.io/v2/library/alpine/tags/list"
         )
 
 
@@ -286,6 +305,13 @@ def test_a_tag_that_is_overwritten_at_once_by_others_is_an_error(
     hostile.script = script
     with pytest.raises(Unavailable, match=other.digest):
         open_hostile(hostile).tag(image, "latest")
+
+
+def url_of(name: str, *, allow_http: bool, environ: Mapping[str, str] = {}) -> str:
+    reference = parse_registry_reference(name)
+    store = open_store(reference, deadline=Deadline(1), environ=environ, allow_http=allow_http)
+    assert isinstance(store, Registry)
+    return store.distribution.url("tags/list")
 
 
 def keep_fallback(hostile: HostileRegistry, image: Image, descriptors: list[dict[str, object]]) -> None:
