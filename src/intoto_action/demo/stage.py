@@ -54,8 +54,8 @@ class Stage:
                     lines.append("   ")
                 lines[-1] += f" {part}"
         for line in lines[:-1]:
-            self._put(f"{line} \\", CYAN)
-        self._put(lines[-1], CYAN)
+            self._line(f"{line} \\", CYAN)
+        self._line(lines[-1], CYAN)
 
     def output(self, lines: Iterable[str]) -> None:
         """What a command had to say."""
@@ -101,7 +101,10 @@ class Stage:
 
     def _put(self, line: str, style: str, *, indent: str = "") -> None:
         for each in self._wrapped(line, indent):
-            self._write(f"\x1b[{style}m{each}\x1b[0m\n" if self._colour and style else f"{each}\n")
+            self._line(each, style)
+
+    def _line(self, line: str, style: str) -> None:
+        self._write(f"\x1b[{style}m{line}\x1b[0m\n" if self._colour and style else f"{line}\n")
 
     def _wrapped(self, line: str, indent: str) -> list[str]:
         """The line in pieces that fit, each later one under the value when the line has a label in front."""

@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from intoto_action.demo.stage import Stage
@@ -37,7 +37,6 @@ def _shown(colour: bool, width: int | None) -> tuple[list[str], Stage]:
 
 
 @given(WORDS, st.one_of(st.none(), st.integers(1, 120)))
-@settings(max_examples=200)
 def test_a_command_can_be_copied_to_a_shell_however_narrow_the_terminal_is(
     words: list[str], width: int | None
 ) -> None:
