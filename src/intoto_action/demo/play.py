@@ -109,7 +109,7 @@ class _Show:
         else:
             stage.good(f"All {len(self._outcomes)} outcomes are what they must be.")
         if keep is not None:
-            stage.headline("Look around, and run any of the commands above again")
+            stage.headline("Look around: `verify` works there as it did above")
             stage.command(("cd", str(keep.absolute() / _RELEASE)))
             stage.say(f"Each attack has a directory of its own in {keep.absolute() / _ATTACKS}.")
         stage.headline("What next?")
@@ -137,7 +137,7 @@ class _Show:
         self._outcomes.append((what, str(found)))
         if found == outcome:
             return
-        self.surprises.append(f"{what.strip()}: must end with {outcome}, ended with {found}")
+        self.surprises.append(f"{" ".join(what.split())}: must end with {outcome}, ended with {found}")
         self._stage.bad(f"This act must end with {outcome}, and ended with {found}.")
 
 
