@@ -137,7 +137,7 @@ class _Show:
         self._outcomes.append((what, str(found)))
         if found == outcome:
             return
-        self.surprises.append(f"{" ".join(what.split())}: must end with {outcome}, ended with {found}")
+        self.surprises.append(f"{' '.join(what.split())}: must end with {outcome}, ended with {found}")
         self._stage.bad(f"This act must end with {outcome}, and ended with {found}.")
 
 
