@@ -1,4 +1,4 @@
-"""The README's commands, as they stand there, on a registry of this machine."""
+"""The commands of the README and of the quickstart, as they stand there."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-
 from tests.parts.registries import RunningRegistry
 from tests.parts.tools import tool
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -38,24 +37,44 @@ def test_the_commands_of_the_readme_work_as_they_stand(
     tmp_path: Path,
 ) -> None:
     image = f"{ghcr_like_registry.address}/readme/app"
-    commands = "\n".join(re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL))
+    commands = _commands(ROOT / "README.md")
     assert commands.count("export IMAGE=ghcr.io/octo/app") == 1
     script = commands.replace("export IMAGE=ghcr.io/octo/app", f"export IMAGE={image}")
     registries = tmp_path / "registries.conf"
     registries.write_text(f'[[registry]]\nlocation = "{ghcr_like_registry.address}"\ninsecure = true\n')
-    path = os.pathsep.join((str(Path(sys.executable).parent), str(tool("cosign").parent), container_environ["PATH"]))
-    environ = {
-        **container_environ,
-        "PATH": path,
-        "SOURCE": source.as_uri(),
-        "SCANNER": "echo '{}'",
-        "CONTAINERS_REGISTRIES_CONF": str(registries),
-    }
+    environ = {**container_environ, "SOURCE": source.as_uri(), "SCANNER": "echo '{}'"}
+    environ["CONTAINERS_REGISTRIES_CONF"] = str(registries)
     desk = tmp_path / "desk"
-    desk.mkdir()
-    done = subprocess.run(
-        ["bash", "-eu", "-c", script], cwd=desk, env=environ, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = _run(script, desk, environ)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PASS" in done.stdout
     assert (desk / "evidence" / "report.json").read_text() == "{}\n"
+
+
+@pytest.mark.needs("cosign", "buildah")
+def test_the_commands_of_the_quickstart_work_as_they_stand(
+    container_environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    desk = tmp_path / "desk"
+    done = _run(_commands(ROOT / "docs" / "quickstart.md"), desk, container_environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASS") == 3
+    assert "DENIED: rule-violation" in done.stdout
+
+
+def _commands(page: Path) -> str:
+    return "\n".join(re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL))
+
+
+def _run(script: str, desk: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    desk.mkdir()
+    places = (str(Path(sys.executable).parent), str(tool("cosign").parent), environ["PATH"])
+    return subprocess.run(
+        ["bash", "-eu", "-c", script],
+        cwd=desk,
+        env={**environ, "PATH": os.pathsep.join(places)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
