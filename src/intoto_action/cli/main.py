@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -70,6 +71,7 @@ class Verbs(click.Group):
         **extra: Any,  # noqa: ANN401 - handed to click as it came
     ) -> NoReturn:
         """Run the verb and end the process; what a verb returns, if it is a number, is the exit code."""
+        _open_closed_streams()
         sys.exit(self._exit_code(args, prog_name or "intoto-action", extra))
 
     def _exit_code(self, args: Sequence[str] | None, prog_name: str, extra: Mapping[str, Any]) -> int:
@@ -166,6 +168,16 @@ def _tell(message: str, code: int) -> int:
     for line in message.split("\n"):
         click.echo(terminal(line, limit=4000), err=True)
     return code
+
+
+def _open_closed_streams() -> None:
+    """Give a process that was started without stdout, stderr or stdin (`>&-`) ones that lead nowhere.
+
+    Python has None in their place, and whatever writes first would end as a fault of ours.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
 
 
 def _leave_the_pipe() -> int:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import click
@@ -203,3 +204,12 @@ def test_the_module_runs_as_the_command_does(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert ended.stdout == f"intoto-action {__version__}\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_fault_of_ours(closed: str, tmp_path: Path) -> None:
+    script = Path(sysconfig.get_path("scripts")) / "intoto-action"
+    words = f"'{script}' verify --layout-key missing.pub --digest sha256:00 --bundle missing {closed}"
+    done = subprocess.run(["sh", "-c", words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "internal-error" not in done.stdout + done.stderr

@@ -364,7 +364,6 @@ def test_a_system_that_cannot_hide_memory_is_noted(
     assert "cannot hide the memory of this process" in notes[0]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the flag is Linux's")
 def test_the_process_is_not_dumpable_when_the_key_is_read() -> None:
     script = """
 import ctypes
