@@ -18,7 +18,7 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # re-export
     SSlibKey,
 )
 
-from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope, pae, parse_envelope
+from intoto_action.formats.envelope import PAYLOAD_TYPE, pae, parse_envelope
 from intoto_action.formats.link import Link, encode_link
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.sealing import append_signature, seal, seal_bundle
