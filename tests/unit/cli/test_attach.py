@@ -1,11 +1,13 @@
 """`attach` as a process: what is pushed, what is refused, what is said."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner
 from tests.parts.chain import ARTIFACT, digests
-from tests.parts.desk import Desk
+from tests.parts.desk import Desk, Ended
+from tests.parts.hostile_registry import HostileRegistry
 
 from intoto_action.cli.main import main
 
@@ -158,6 +160,45 @@ def test_a_password_and_a_key_are_never_shown(desk: Desk) -> None:
         shown += ended.out + ended.err
     assert password not in shown
     assert not any(line in shown for line in locked.splitlines()[1:-1])
+
+
+class TestCosign:
+    """A cosign that does not do its part, for an image in a registry."""
+
+    @pytest.fixture
+    def registry(self, desk: Desk) -> Iterator[HostileRegistry]:
+        with HostileRegistry() as registry:
+            registry.put(desk.shelf.content, "1.0")
+            yield registry
+
+    def attach(self, desk: Desk, registry: HostileRegistry, script: str | None) -> Ended:
+        """`attach --tag new` with this script as cosign, or with none."""
+        tools = desk.directory / "tools"
+        tools.mkdir()
+        if script is not None:
+            (tools / "cosign").write_text(f"#!/bin/sh\n{script}\n")
+            (tools / "cosign").chmod(0o755)
+        image = f"{registry.address}/octo/app:1.0"
+        given = ("attach", image, "--layout", "root.layout", "--link-dir", "links", "--tag", "new")
+        same = ("--same-as", f"{registry.address}/octo/app=ghcr.io/octo/app")
+        path = {"PATH": f"{tools}:/usr/bin:/bin" if script is not None else str(tools)}
+        ended = desk.run(*given, "--layout-key", "owner.pub", "--key", "owner.pem", *same, environ=path)
+        assert (ended.code, ended.out) == (3, "")
+        assert not any(asked.method == "PUT" for asked in registry.asked)
+        return ended
+
+    def test_one_that_is_missing_is_said_with_what_to_do(self, desk: Desk, registry: HostileRegistry) -> None:
+        ended = self.attach(desk, registry, None)
+        assert all(each in ended.err for each in ("no program cosign", "3.1", "--push-with native"))
+
+    def test_one_that_is_too_old_is_named(self, desk: Desk, registry: HostileRegistry) -> None:
+        ended = self.attach(desk, registry, 'echo \'{"gitVersion": "v2.6.1"}\'')
+        assert all(each in ended.err for each in ("v2.6.1", "too old", "--push-with native"))
+
+    def test_one_that_fails_has_its_own_words(self, desk: Desk, registry: HostileRegistry) -> None:
+        version = 'if [ "$1" = version ]; then echo \'{"gitVersion": "v3.1.2"}\'; exit 0; fi'
+        ended = self.attach(desk, registry, f"{version}; echo 'no quota left' >&2; exit 1")
+        assert all(each in ended.err for each in ("exit code 1", "no quota left", "--push-with native"))
 
 
 def test_json_of_what_was_attached_is_one_statement(desk: Desk) -> None:

@@ -87,7 +87,7 @@ class TestPasses:
         chain = shelf.chain()
         raw = {each.file_name: each.sealed() for each in chain.links}
         layout = parse_signed(chain.sealed_layout(), "root.layout")
-        verdict = verify_links(raw, None, chain.demands(layout=layout), at=NOW)
+        verdict = verify_links(raw.items(), None, chain.demands(layout=layout), at=NOW)
         assert (verdict.verdict, verdict.image, verdict.subject.split(":")[0]) == ("pass", "", "not checked")
 
 
