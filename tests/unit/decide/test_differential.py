@@ -81,6 +81,10 @@ class File:
     def document(self) -> bytes:
         raw = sealed(self.link, self.signer, self.wrapper)
         match self.damage:
+            case "keyid of another":
+                document = json.loads(raw)
+                document["signatures"][0]["keyid"] = key(self.functionary).keyid
+                return json.dumps(document).encode()
             case "other bytes":
                 return sealed(
                     {**self.link, "command": ["other"]}, self.signer, self.wrapper, signature_of=raw
@@ -275,7 +279,7 @@ BREAKS = (
         "no signature",
         "twice",
     ),
-    *("fail", "rename", "rule", "threshold", "float", "no type", "swap"),
+    *("forged", "fail", "rename", "rule", "threshold", "float", "no type", "swap"),
 )
 
 
@@ -306,6 +310,8 @@ def _break(draw: st.DrawFn, case: Case, fault: str) -> None:
             file.present = False
         case "stranger":
             file.signer = STRANGER
+        case "forged":
+            file.signer, file.damage = STRANGER, "keyid of another"
         case "functionary":
             file.signer = draw(st.integers(0, 5))
         case "other bytes" | "cut" | "no signature" | "twice":
