@@ -91,7 +91,7 @@ def _binding_steps(layout: Layout, repositories: frozenset[str], demands: Demand
 
 def _required(step: Step) -> Iterator[str]:
     for rule in step.expected_products:
-        if len(rule) == 2 and rule[0].upper() == "REQUIRE" and (repository := repository_of(rule[1])):
+        if len(rule) == 2 and rule[0].lower() == "require" and (repository := repository_of(rule[1])):
             yield repository
 
 
