@@ -71,9 +71,10 @@ def check_artifacts(artifacts: Artifacts, where: str) -> None:
 
 
 _PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte != ord("\\"))
-_UNCLEAN_PIECES = (
-    *("\n\n", "\n/", "/\n", "//"),
-    *(f"{before}{dots}{after}" for before in "\n/:" for dots in (".", "..") for after in "\n/"),
+_UNCLEAN_PIECES = ("\n\n", "\n/", "/\n", "//")
+_HIDDEN_PIECES = ("\n.", "/.", ":.")
+_DOT_SEGMENTS = tuple(
+    f"{before}{dots}{after}" for before in "\n/:" for dots in (".", "..") for after in "\n/"
 )
 
 
@@ -82,7 +83,11 @@ def _all_plainly_clean(artifacts: Artifacts) -> bool:
     framed = "\n" + "\n".join(artifacts) + "\n"
     if not framed.isascii() or framed.encode("ascii").translate(None, _PLAIN) != b"\n" * (len(artifacts) + 1):
         return False
-    return not any(piece in framed for piece in _UNCLEAN_PIECES)
+    if any(piece in framed for piece in _UNCLEAN_PIECES):
+        return False
+    return not any(piece in framed for piece in _HIDDEN_PIECES) or not any(
+        segment in framed for segment in _DOT_SEGMENTS
+    )
 
 
 _MANY_SHA256 = re.compile(r"(?:[0-9a-f]{64}\n)*\Z")

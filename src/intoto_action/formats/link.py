@@ -74,15 +74,13 @@ def parse_link(payload: bytes, where: str, *, cap: int = DOCUMENT_CAP) -> Link:
 
 
 def _sharing(link: Link) -> Link:
-    """The same link, with one object for what is equal in materials and products: most of a build's input is both."""
-    if not link.materials or not link.products:
-        return link
-    known = {name: (name, digests) for name, digests in link.materials.items()}
-    products = dict(
-        found if (found := known.get(name)) and found[1] == digests else (name, digests)
+    """The same link, with one object for digests that are equal in materials and products: most inputs stay."""
+    before = link.materials.get
+    products = {
+        name: known if (known := before(name)) == digests else digests
         for name, digests in link.products.items()
-    )
-    return msgspec.structs.replace(link, products=products)
+    }
+    return msgspec.structs.replace(link, products=products) if link.materials else link
 
 
 def encode_link(link: Link) -> bytes:
