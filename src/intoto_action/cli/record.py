@@ -163,6 +163,7 @@ def record(
         expected=_expected(layout, step_name),
         force=force,
     )
+    _warn_of_links_among_artifacts(link_dir, (*materials, *products))
     work = Work(phase=phase, task=task, publication=publication, state=state, record_failure=record_failure)
     recorded = _in_github_job(work, here) if github else _record(work, here)
     _say(recorded)
@@ -206,6 +207,16 @@ def _in_github_job(work: Work, here: Here) -> Recorded:
         recorded = _record(msgspec.structs.replace(work, task=job.prepare(work.task)), here)
         job.hand_back(recorded)
     return recorded
+
+
+def _warn_of_links_among_artifacts(link_dir: Path, patterns: tuple[str, ...]) -> None:
+    """in-toto leaves *.link* out; we do not, because it could be anything, so links had better lie elsewhere."""
+    place = link_dir.absolute()
+    if any(place.is_relative_to(Path(word).absolute()) for word in patterns if ":" not in word):
+        tell(
+            f"links go to {link_dir}, which is recorded: the next step would record them as files; give --link-dir a "
+            "directory elsewhere, or leave them out with --exclude '*.link'"
+        )
 
 
 def _expected(layout: Path | None, step: str) -> ExpectedStep | None:

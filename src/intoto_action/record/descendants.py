@@ -33,7 +33,7 @@ class Descendants:
 
     def __init__(self) -> None:
         _become_subreaper()
-        self._others = frozenset(_children().get(os.getpid(), ()))
+        self._others = frozenset(_children().get(os.getpid(), ())) if _has_children() else frozenset()
 
     def end(self) -> tuple[str, ...]:
         """End every descendant, first politely, then not; the names of those that were still running.
@@ -94,6 +94,14 @@ def _become_subreaper() -> None:
         raise Unavailable(
             f"this system does not let record look after what the command starts: {os.strerror(ctypes.get_errno())}"
         )
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _reap_all() -> bool:

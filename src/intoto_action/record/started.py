@@ -56,7 +56,12 @@ class StateDirectory:
 
         Raises: Misused when the step is started already.
         """
-        document = msgspec.json.encode(started, order="sorted")
+        try:
+            document = msgspec.json.encode(started, order="sorted")
+        except UnicodeEncodeError as error:
+            raise Misused(
+                f"the directory {self._base!r} has a name that is not UTF-8; record in another one"
+            ) from error
         self._make()
         try:
             write_whole(self._path(started.step), document, mode=0o600, overwrite=force)

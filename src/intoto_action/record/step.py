@@ -63,7 +63,9 @@ def record_materials(task: Task, here: Here) -> Before:
     What can be refused of the whole task is refused here, before the command runs.
     Raises: Misused, Malformed, Unavailable.
     """
-    check_secrets(_link(task, here, Before(materials={}), {}, None), here.environ)
+    sketch = _link(task, here, Before(materials={}), {}, None)
+    payload_of(sketch)
+    check_secrets(sketch, here.environ)
     for word in task.products:
         check_product(parse_pattern(word, here.base))
     selection = select(task.materials, Excludes(task.excludes), here)
@@ -123,7 +125,13 @@ def _with_images(
 
 def payload_of(link: Link) -> bytes:
     """The bytes that are signed. Raises: Misused when no reader would take so many."""
-    payload = encode_link(link)
+    try:
+        payload = encode_link(link)
+    except UnicodeEncodeError as error:
+        raise Misused(
+            "the command, a pattern or a variable of the runner is not UTF-8, and a link is: give other words, or say "
+            "--command-as TEXT"
+        ) from error
     if len(payload) > DOCUMENT_CAP:
         raise Misused(
             f"the link has {len(payload)} bytes for {len(link.materials)} materials and {len(link.products)} products, "

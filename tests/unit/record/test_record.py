@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -349,3 +351,59 @@ def _wait_for(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < end, f"{path} did not appear"
         time.sleep(0.01)
+
+
+def test_ctrl_c_reaches_the_command_once(recorder: Recorder) -> None:
+    """On a terminal the kernel tells both of us; a second signal from us would end what cleans up after the first."""
+    script = "trap 'echo caught' INT; touch ready; while [ ! -e stop ]; do sleep 0.02; done; exit 0"
+    (recorder.base / "argv").write_text(shlex.join(recorder.argv(*SH, script)))
+    terminal = subprocess.Popen(
+        ["script", "--quiet", "--return", "--command", 'eval "exec $(cat argv)"', "/dev/null"],
+        cwd=recorder.base,
+        env=recorder.environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert terminal.stdin is not None
+    _wait_for(recorder.base / "ready")
+    terminal.stdin.write(b"\x03")
+    terminal.stdin.flush()
+    time.sleep(0.5)
+    (recorder.base / "stop").touch()
+    stdout, _ = terminal.communicate(timeout=60)
+    assert stdout.count(b"caught") == 1
+    assert terminal.returncode == 130
+    assert recorder.no_link()
+
+
+def test_words_that_are_not_utf8_are_told_before_the_command_runs(recorder: Recorder) -> None:
+    done = recorder(*SH, "touch ran; : \udcff")
+    assert done.returncode == 2
+    assert "is not UTF-8" in done.stderr
+    assert not (recorder.base / "ran").exists()
+    assert recorder("--command-as", "make", *SH, "touch ran; : \udcff").returncode == 0
+
+
+def test_a_process_whose_environment_holds_the_key_hides_it_from_the_command(recorder: Recorder) -> None:
+    """Root reads every process, so the flag is looked at: prctl(PR_GET_DUMPABLE) is 3."""
+    program = (
+        "import ctypes, sys; from pathlib import Path; from tests.parts.recording import here\n"
+        "from intoto_action.record.credentials import credentials\n"
+        "from intoto_action.record.phases import Publication\n"
+        "Publication(directory=Path(), credentials=credentials(sys.argv[1], None), open_signer=lambda: None)"
+        ".check(here(Path(), {'K': 'x'}))\n"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    environ = {**recorder.environ, "PYTHONPATH": os.pathsep.join(sys.path[1:]) + os.pathsep + str(Path.cwd())}
+    for word, dumpable in (("env:K", "0\n"), (str(recorder.key), "1\n")):
+        done = subprocess.run(
+            [sys.executable, "-c", program, word], env=environ, capture_output=True, text=True, check=True
+        )
+        assert done.stdout == dumpable
+
+
+def test_links_among_the_recorded_files_are_warned_of(recorder: Recorder) -> None:
+    words = ("--link-dir", "links", "--materials", ".", "--", "true")
+    assert "links go to links, which is recorded" in recorder(*words).stderr
+    assert "which is recorded" not in recorder("--materials", ".", "--", "true").stderr
