@@ -83,7 +83,6 @@ class Authorizer:
 
         Raises: Unavailable when the token's realm is not to be trusted or gives none.
         """
-        self._cache.pop(scope, None)
         challenges = parse_challenges(answer.headers.get("www-authenticate", ""))
         by_scheme = {each.scheme: each for each in reversed(challenges)}
         challenge = by_scheme.get("bearer") or by_scheme.get("basic")

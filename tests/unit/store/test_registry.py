@@ -199,6 +199,7 @@ class TestReferrers:
         found = open_hostile(hostile).referrers(image)
         assert not found.complete
         assert "pages do not end" in found.why
+        assert len(hostile.asked) == 2
 
     def test_pages_without_end_end(self, hostile: HostileRegistry, image: Image) -> None:
         paged(hostile, image, 10**9)
