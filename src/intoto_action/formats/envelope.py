@@ -180,8 +180,8 @@ def _decode_dsse(document: bytes, where: str) -> _Dsse:
     """The fields of a DSSE envelope, in standard or URL-safe base64: verifiers accept both (DSSE 1.0, parameters)."""
     try:
         return msgspec.json.decode(document, type=_Dsse)
-    except msgspec.DecodeError:
-        pass
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass  # the reading below says what is wrong, if it is not the alphabet
     dsse = decode_once(document, _UrlSafeDsse, where)
     signatures = [
         _DsseSignature(_base64(each.sig, f"{where}, signature"), each.keyid) for each in dsse.signatures
