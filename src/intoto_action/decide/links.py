@@ -79,21 +79,21 @@ def assess_links(layout: Layout, evidence: Evidence, revoked: Revoked) -> Assess
 
 def _assess_step(layout: Layout, step: Step, evidence: Evidence, revoked: Revoked) -> Iterator[_Assessed]:
     functionaries = layout.functionaries(step)
-    names = {link_file_name(step.name, keyid) for keyid in step.pubkeys}
     for file_name in sorted((*evidence.links, *evidence.faults)):
         if step_of_file_name(file_name) != step.name:
             continue
-        named = file_name in names
+        # The reference opens a file for the functionary it is named for, and for nobody else.
+        named = [key for key in functionaries if file_name == link_file_name(step.name, key.keyid)]
         envelope = evidence.links.get(file_name)
         if envelope is None:
             fault = _invalid(step, file_name, evidence.faults[file_name])
-            yield _Assessed(file_name, None, None, (fault,), (), (), named)
+            yield _Assessed(file_name, None, None, (fault,), (), (), bool(named))
             continue
-        signed = keys_that_signed(envelope, functionaries)
+        signed = keys_that_signed(envelope, named or functionaries)
         link, faults = _read(step, file_name, envelope)
         counted = tuple(key for key in signed if not revoked.key(key))
         dropped = tuple(key for key in signed if revoked.key(key))
-        yield _Assessed(file_name, envelope, link, faults, counted, dropped, named)
+        yield _Assessed(file_name, envelope, link, faults, counted, dropped, bool(named))
 
 
 def _read(step: Step, file_name: str, envelope: Envelope) -> tuple[Link | None, tuple[Finding, ...]]:
@@ -134,8 +134,7 @@ def _verified(assessed: Iterable[_Assessed]) -> tuple[VerifiedLink, ...]:
     for each in sorted(assessed, key=lambda each: not each.named):
         if not each.good or each.link is None or each.envelope is None:
             continue
-        named = [key for key in each.signers if each.file_name.endswith(f".{key.keyid[:8]}.link")]
-        free = [key for key in (*named, *each.signers) if key.spki not in taken]
+        free = [key for key in each.signers if key.spki not in taken]
         if free:
             taken[free[0].spki] = VerifiedLink(each.link, free[0], each.file_name, each.envelope)
     return tuple(taken.values())

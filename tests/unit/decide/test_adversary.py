@@ -257,6 +257,16 @@ def test_one_functionary_brings_two_links_of_a_step(chain: Chain) -> None:
     assert chain.verify().reason is Reason.RULE_VIOLATION
 
 
+def test_a_functionary_signs_in_the_file_of_another(chain: Chain) -> None:
+    second = MemorySigner()
+    chain.add_functionary("build", second)
+    link = chain.link("build")
+    link.file_name = link_file_name("build", second.key.keyid)
+    assert chain.verify().reason is Reason.LINK_SIGNATURE
+    link.file_name = link_file_name("build", "0" * 64)
+    assert chain.verify().verdict == "pass", "a file that is named for nobody is anybody's"
+
+
 def test_the_file_of_a_functionary_that_cannot_be_read_is_not_passed_over(chain: Chain) -> None:
     second = MemorySigner()
     chain.add_functionary("build", second)

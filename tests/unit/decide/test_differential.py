@@ -378,7 +378,7 @@ def any_chains(draw: st.DrawFn) -> Case:
     return Case(Layout(steps, [], keys, "2099-01-01T00:00:00Z"), files, draw(st.sampled_from(WRAPPERS)))
 
 
-@settings(max_examples=50)
+@settings(max_examples=40)
 @given(honest_chains())
 def test_an_honest_chain_passes_both(case: Case) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -391,24 +391,24 @@ def test_an_honest_chain_passes_both(case: Case) -> None:
 def test_whatever_in_toto_denies_of_a_broken_chain_we_deny() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=200)
+    @settings(max_examples=120)
     @given(broken_chains())
     def decided_by_both(case: Case) -> None:
         compare(case, seen)
 
     decided_by_both()
-    assert seen["pass / pass"] > 30, f"the chains are hardly ever good: {seen}"
-    assert seen["deny / deny"] > 30, f"the chains are hardly ever bad: {seen}"
+    assert seen["pass / pass"] > 20, f"the chains are hardly ever good: {seen}"
+    assert seen["deny / deny"] > 15, f"the chains are hardly ever bad: {seen}"
 
 
 def test_whatever_in_toto_denies_under_any_rules_we_deny() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=200)
+    @settings(max_examples=120)
     @given(any_chains())
     def decided_by_both(case: Case) -> None:
         compare(case, seen)
 
     decided_by_both()
-    assert seen["pass / pass"] > 10, f"the chains are hardly ever good: {seen}"
-    assert seen["deny / deny"] > 30, f"the chains are hardly ever bad: {seen}"
+    assert seen["pass / pass"] > 5, f"the chains are hardly ever good: {seen}"
+    assert seen["deny / deny"] > 15, f"the chains are hardly ever bad: {seen}"
