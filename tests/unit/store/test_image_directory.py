@@ -62,6 +62,13 @@ class TestResolving:
         store(directory).attach(resolve(directory), b"{}", PREDICATE_TYPE)
         assert resolve(directory, None).digest == small_image().digest
 
+    def test_something_with_an_artifact_type_is_no_image_to_choose(self, directory: Path) -> None:
+        add_to_image_directory(directory, small_image("chart"), None)
+        document = index(directory)
+        document["manifests"][1]["artifactType"] = "application/vnd.example.chart"
+        (directory / "index.json").write_text(json.dumps(document))
+        assert resolve(directory, None).digest == small_image().digest
+
     def test_one_image_under_two_tags_is_one_image(self, directory: Path) -> None:
         store(directory).tag(resolve(directory), "2.0")
         assert resolve(directory, None).digest == small_image().digest

@@ -86,6 +86,15 @@ def test_a_manifest_called_an_index_by_its_header_is_no_image(hostile: HostileRe
     assert caught.value.reason is Reason.INVALID_REFERENCE
 
 
+def test_a_manifest_that_says_nothing_of_itself_is_not_what_the_header_makes_of_it(
+    hostile: HostileRegistry,
+) -> None:
+    document = {key: value for key, value in json.loads(small_image().document).items() if key != "mediaType"}
+    hostile.keep_manifest("1.0", json.dumps(document).encode(), OCI_INDEX)
+    with pytest.raises(Denied, match="found an image manifest"):
+        open_hostile(hostile).resolve(hostile_reference(hostile))
+
+
 def test_an_index_without_a_media_type_of_its_own_has_the_header_s(hostile: HostileRegistry) -> None:
     index = small_index()
     document = {key: value for key, value in json.loads(index.document).items() if key != "mediaType"}
