@@ -281,16 +281,19 @@ class TestTheEnvironment:
         assert broken(desk).verify(environ=given).code == 1
 
 
-def test_what_others_wrote_reaches_no_terminal_as_more_than_text(desk: Desk) -> None:
+@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+def test_what_others_wrote_reaches_no_terminal_and_no_runner_as_more_than_text(form: str, desk: Desk) -> None:
+    evil = "##[error]\u009b2J\u202e\u2028\x7fä"
     scan = desk.chain.link("scan")
-    evil = "\x1b[2J\x1b]8;;http://evil\x07::error::evil\u202e"
-    scan.change(environment={"github": {"repository": evil, "sha": evil, "ref": evil, "event": evil}})
+    scan.change(
+        environment={"github": {"repository": f"\x1b[2J{evil}", "sha": evil, "ref": evil, "event": evil}}
+    )
     desk.shelf.attach(desk.chain.bundle())
-    for form in ("text", "markdown", "json"):
-        ended = desk.verify("--format", form)
-        assert ended.code == 1
-        dangerous = "\x1b\x07" if form == "json" else "\x1b\x07\u202e"  # JSON is for machines
-        assert not any(each in ended.out for each in dangerous), form
+    ended = desk.verify("--format", form)
+    assert ended.code == 1
+    assert not any(each in ended.out for each in ("\x1b", "\u009b", "\u202e", "\u2028", "\x7f", "##["))
+    if form == "json":
+        assert any(evil in each["found"] for each in json.loads(ended.out)["explanation"])
 
 
 def test_a_private_key_given_as_a_public_one_is_never_shown(desk: Desk) -> None:

@@ -283,11 +283,11 @@ class TestCandidates:
 
     def test_a_stranger_never_explains_when_a_candidate_of_an_attester_is_there(self, shelf: Shelf) -> None:
         chain = shelf.chain()
-        chain.link("scan").present = False
+        _expired(chain)
         shelf.attach(chain.bundle())
         shelf.attach(shelf.chain().bundle())
         outcome = shelf.verify(chain, attesters=(chain.root.key,))
-        assert said(outcome) == ("deny", Reason.LINK_MISSING)
+        assert said(outcome) == ("deny", Reason.LAYOUT_EXPIRED)
 
     def test_an_attester_who_is_revoked_attaches_nothing(self, shelf: Shelf) -> None:
         chain = shelf.chain()
