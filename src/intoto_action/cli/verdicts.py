@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from intoto_action.formats.verdict import DENY, ERROR, Verdict
+from intoto_action.formats.verdict import DENY, ERROR, Verdict, encode_verdict
 from intoto_action.reason import ExitCode
 
 
@@ -24,9 +24,7 @@ def print_verdicts(verdicts: Sequence[Verdict], form: str) -> None:
 def shown(verdicts: Sequence[Verdict], form: str, *, colour: bool = False) -> str:
     """The verdicts in one of the forms, with a last newline."""
     if form == "json":
-        from intoto_action.render.json_line import json_line
-
-        return "".join(json_line(each) for each in verdicts)
+        return "".join(encode_verdict(each).decode() + "\n" for each in verdicts)
     if form == "markdown":
         from intoto_action.render.markdown import markdown
 

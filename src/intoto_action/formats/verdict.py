@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 
 from intoto_action.reason import ExitCode, Finding, Reason
@@ -66,5 +68,21 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_verdict(verdict: Verdict) -> bytes:
-    """JSON for machines; the keys are those of the contract."""
-    return msgspec.json.encode(verdict)
+    """JSON for machines, in ASCII on one line; the keys are those of the contract.
+
+    A terminal or a log may show it too. So controls beyond ASCII are escaped, and `##[`, which in the log of a GitHub
+    runner starts a command wherever it stands (actions/runner, ActionCommand.TryParse): JSON has `#` in strings only.
+    Bytes of a file name that are no UTF-8 are written out as text, because JSON cannot hold them.
+    """
+    text = json.dumps(_in_unicode(msgspec.to_builtins(verdict)), ensure_ascii=True, separators=(",", ":"))
+    return text.replace("##[", "#\\u0023[").replace("\x7f", "\\u007f").encode("ascii")
+
+
+def _in_unicode(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {key: _in_unicode(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_unicode(each) for each in value]
+    return value

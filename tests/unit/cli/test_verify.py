@@ -296,6 +296,15 @@ def test_what_others_wrote_reaches_no_terminal_and_no_runner_as_more_than_text(f
         assert any(evil in each["found"] for each in json.loads(ended.out)["explanation"])
 
 
+@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+@pytest.mark.parametrize("image", ["app\udc80", "oci-layout:nowhere\udc80"])
+def test_a_name_that_is_no_utf_8_is_shown_escaped(image: str, form: str, desk: Desk) -> None:
+    ended = desk.run("verify", image, "--layout-key", "owner.pub", "--format", form, "--report", "r.json")
+    assert ended.code == 1
+    assert "udc80" in ended.out
+    assert r"\udc80" in json.loads((desk.directory / "r.json").read_text())["image"]
+
+
 def test_a_private_key_given_as_a_public_one_is_never_shown(desk: Desk) -> None:
     secret = desk.chain.root.private_pem.decode()
     words = ("verify", desk.image, "--layout-key")
