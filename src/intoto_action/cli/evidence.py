@@ -54,6 +54,7 @@ def extract(
     from intoto_action.formats.evidence import parse_signed
     from intoto_action.formats.reference import parse_reference
     from intoto_action.formats.strict_json import DOCUMENT_CAP
+    from intoto_action.render.escape import terminal
     from intoto_action.store.files import read_capped
     from intoto_action.store.open import open_store
     from intoto_action.verify.extract import extract as documents_of
@@ -76,4 +77,4 @@ def extract(
     if not trust.layout_keys:
         tell("the layout's root was not checked: give --layout-key to have it checked")
     for name in sorted(extracted.documents):
-        click.echo(str(directory / name))
+        click.echo(terminal(str(directory / name), limit=4096))

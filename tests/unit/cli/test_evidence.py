@@ -68,3 +68,10 @@ def test_words_that_are_wrong_are_2(attached: Desk) -> None:
     assert extract(attached, "--layout", "nowhere")[0] == 2
     assert extract(attached, "--layout-key", "nowhere")[0] == 2
     assert attached.run("evidence", "extract", attached.image).code == 2
+
+
+def test_a_directory_whose_name_is_no_utf_8_is_shown_escaped(attached: Desk) -> None:
+    words = ("evidence", "extract", "--layout-key", "owner.pub", attached.image, "new\udc80")
+    ended = attached.run(*words)
+    assert ended.code == 0
+    assert r"new\udc80/root.layout" in ended.out

@@ -111,6 +111,14 @@ def test_evidence_that_is_denied_is_not_taken_apart(shelf: Shelf) -> None:
     assert caught.value.reason is Reason.LINK_INVALID
 
 
+def test_evidence_whose_rules_hold_for_another_image_is_not_taken_apart(shelf: Shelf) -> None:
+    chain = Chain(statement_digest=shelf.digest)
+    shelf.attach(chain.bundle())
+    with pytest.raises(Denied) as caught:
+        extracted(shelf, chain)
+    assert caught.value.reason is Reason.SUBJECT_UNBOUND
+
+
 def test_an_image_that_passes_nothing_is_not_taken_apart(shelf: Shelf) -> None:
     with pytest.raises(Denied) as caught:
         extracted(shelf, shelf.chain())

@@ -12,7 +12,7 @@ from tests.parts.images import add_to_image_directory, sha256, small_image, smal
 
 from intoto_action.decide.decide import Outcome
 from intoto_action.decide.demands import Revoked, SameAs
-from intoto_action.formats.evidence import EVIDENCE_CAP, parse_signed
+from intoto_action.formats.evidence import EVIDENCE_CAP, PREDICATE_TYPE, parse_signed
 from intoto_action.formats.layout import INSTANT
 from intoto_action.formats.oci import Descriptor
 from intoto_action.formats.reference import DirectoryReference, Image, Reference
@@ -144,6 +144,20 @@ class TestBeforeAnythingIsDecided:
         shelf.put([shelf.referrer(chain.bundle(), subject=subject)], [chain.bundle()])
         assert said(shelf.verify(chain)) == ("deny", Reason.NO_ATTESTATION)
 
+    def test_a_list_with_evidence_of_another_image_lists_none(self, shelf: Shelf) -> None:
+        other = Shelf(shelf.directory, small_image("other"))
+        chain = other.chain()
+        image = shelf.store().resolve(DirectoryReference(str(shelf.directory), None, other.digest))
+        shelf.store().attach(image, chain.bundle(), PREDICATE_TYPE)
+
+        class ListsOthers(Faulty):
+            def referrers(self, _: Image) -> Referrers:
+                return self.behind.referrers(image)
+
+        reference = DirectoryReference(str(shelf.directory), None, shelf.digest)
+        outcome = verify_image(ListsOthers(shelf.store()), reference, chain.demands(), at=NOW)
+        assert said(outcome) == ("deny", Reason.NO_ATTESTATION)
+
     @pytest.mark.parametrize("fault", [Down, CannotList, ListsLess, CannotReadManifests, CannotReadBlobs])
     def test_a_registry_that_fails_is_an_error_and_no_denial(self, fault: type[Faulty], shelf: Shelf) -> None:
         chain = shelf.chain()
@@ -228,6 +242,15 @@ class TestCandidates:
     def test_a_candidate_over_the_cap_does_not_hide_the_good_one(self, shelf: Shelf) -> None:
         chain = shelf.chain()
         shelf.put([shelf.referrer(JUNK, size=EVIDENCE_CAP + 1)], [JUNK])
+        shelf.attach(chain.bundle())
+        assert said(shelf.verify(chain)) == ("pass", None)
+
+    def test_large_junk_does_not_use_up_what_is_read_before_the_good_one(self, shelf: Shelf) -> None:
+        size = EVIDENCE_CAP - 1
+        count = BYTES_CAP // size + 1
+        large = [shelf.referrer(JUNK, size=size, annotations={"n": str(number)}) for number in range(count)]
+        shelf.put(large, [JUNK])
+        chain = shelf.chain()
         shelf.attach(chain.bundle())
         assert said(shelf.verify(chain)) == ("pass", None)
 
@@ -402,9 +425,7 @@ class TestRelations:
         chain.statement_digest = child
         reference = DirectoryReference(str(shelf.directory), None, child)
         image = shelf.store().resolve(reference)
-        shelf.store().attach(
-            image, chain.bundle(), "https://github.com/org/intoto-action/attestations/evidence/v1"
-        )
+        shelf.store().attach(image, chain.bundle(), PREDICATE_TYPE)
         outcome = verify_image(shelf.store(), reference, chain.demands(), at=NOW)
         assert said(outcome) == ("deny", Reason.SUBJECT_UNBOUND)
         assert any(
