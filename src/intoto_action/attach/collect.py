@@ -12,6 +12,7 @@ from intoto_action.formats.environment import GithubEnvironment, github_environm
 from intoto_action.formats.evidence import MOST_LINKS, parse_signed
 from intoto_action.formats.link import parse_link, step_of_file_name
 from intoto_action.reason import Malformed, Misused
+from intoto_action.store.files import why
 from intoto_action.store.link_directory import read_links
 
 _ATTEMPT = re.compile(r"[0-9]{1,9}\Z")
@@ -57,8 +58,8 @@ def _places(directory: Path) -> Iterator[Path]:
     yield directory
     try:
         children = sorted(directory.iterdir())
-    except OSError as error:
-        raise Misused(f"the link directory {directory} cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise Misused(f"the link directory {directory} cannot be read: {why(error)}") from error
     yield from (each for each in children if each.is_dir() and not each.is_symlink())
 
 

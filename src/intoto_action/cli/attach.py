@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +97,7 @@ def attach(
         tell(f"{path} is of an earlier attempt of the run and is left out")
     content = read_files(files)
     demands = trust.demands(environ=os.environ)
-    store, resolved = _open(image, registry, timeout, push_with)
+    store, resolved = _open(image, registry, timeout, push_with, signing.public_environ(os.environ))
     prepared = prepare(
         resolved, signed_layout, collected.links, content, signing.signer(), demands, at=datetime.now(UTC)
     )
@@ -119,7 +120,9 @@ def _read_layout(path: Path) -> Envelope:
     return parse_signed(read_capped(path, DOCUMENT_CAP, "the layout"), str(path))
 
 
-def _open(text: str, registry: RegistryOptions, timeout: float, push_with: str) -> tuple[Store, Image]:
+def _open(
+    text: str, registry: RegistryOptions, timeout: float, push_with: str, environ: Mapping[str, str]
+) -> tuple[Store, Image]:
     from intoto_action.deadline import Deadline
     from intoto_action.formats.reference import parse_reference
     from intoto_action.store.open import open_store
@@ -130,7 +133,7 @@ def _open(text: str, registry: RegistryOptions, timeout: float, push_with: str) 
         deadline=Deadline(timeout),
         allow_http=registry.allow_http,
         token_realms=registry.token_realms,
-        environ=os.environ,
+        environ=environ,
         push_with=push_with,
     )
     image = store.resolve(reference)

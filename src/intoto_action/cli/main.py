@@ -75,6 +75,8 @@ class Verbs(click.Group):
         sys.exit(self._exit_code(args, prog_name or "intoto-action", extra))
 
     def _exit_code(self, args: Sequence[str] | None, prog_name: str, extra: Mapping[str, Any]) -> int:
+        if any("\x00" in word for word in args or ()):
+            return _tell("error: expected words without NUL characters", ExitCode.USAGE)
         try:
             result = super().main(args, prog_name, _NO_COMPLETION, standalone_mode=False, **extra)
             sys.stdout.flush()

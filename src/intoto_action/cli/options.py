@@ -75,6 +75,11 @@ class SigningOptions(msgspec.Struct, frozen=True):
     password_env: str | None
     keyless: bool = False
 
+    def public_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The environment without the key and its password: for cosign and credential helpers, which need neither."""
+        private = {(self.key or "").removeprefix("env:"), self.password_env}
+        return {name: value for name, value in environ.items() if name not in private}
+
     def signer(self) -> Signer:
         """Open the key; a password is asked for when there is a person to ask. Raises: Misused."""
         from intoto_action.keys.words import KEYLESS, open_signer

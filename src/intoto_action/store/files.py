@@ -58,7 +58,7 @@ def read_capped(path: Path, cap: int, what: str) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
-        raise Misused(f"{what}: {path} cannot be read: {_why(error)}") from error
+        raise Misused(f"{what}: {path} cannot be read: {why(error)}") from error
     return _read_open(descriptor, path, cap, what)
 
 
@@ -72,7 +72,7 @@ def read_plain(path: Path, cap: int, what: str) -> bytes:
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.ELOOP:
             raise Misused(f"{what}: {path} is a symlink, and only regular files are read there") from error
-        raise Misused(f"{what}: {path} cannot be read: {_why(error)}") from error
+        raise Misused(f"{what}: {path} cannot be read: {why(error)}") from error
     return _read_open(descriptor, path, cap, what)
 
 
@@ -122,7 +122,7 @@ def _read_open(descriptor: int, path: Path, cap: int, what: str) -> bytes:
     try:
         return _read_regular(descriptor, path, cap, what)
     except OSError as error:
-        raise Misused(f"{what}: {path} cannot be read: {_why(error)}") from error
+        raise Misused(f"{what}: {path} cannot be read: {why(error)}") from error
     finally:
         os.close(descriptor)
 
@@ -144,7 +144,8 @@ def _read_regular(descriptor: int, path: Path, cap: int, what: str) -> bytes:
     return b"".join(chunks)
 
 
-def _why(error: OSError | ValueError) -> str:
+def why(error: OSError | ValueError) -> str:
+    """What the system says, without the path; a path with NUL in it is a ValueError."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if isinstance(error, OSError) and error.strerror:

@@ -10,7 +10,7 @@ from intoto_action.formats.evidence import MOST_LINKS
 from intoto_action.formats.link import check_step_name, link_file_name
 from intoto_action.formats.strict_json import DOCUMENT_CAP
 from intoto_action.reason import Misused
-from intoto_action.store.files import Exists, read_plain, write_whole
+from intoto_action.store.files import Exists, read_plain, why, write_whole
 
 __all__ = ["each_link", "link_file_name", "read_links", "unsigned_file_name", "write_link"]
 
@@ -56,8 +56,8 @@ def write_link(directory: Path, file_name: str, document: bytes, *, force: bool)
         raise Misused(f"{file_name!r} is no file name for a link")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Misused(f"the link directory {directory} cannot be made: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise Misused(f"the link directory {directory} cannot be made: {why(error)}") from error
     path = directory / file_name
     try:
         write_whole(path, document, overwrite=force)
@@ -83,6 +83,6 @@ def _link_names(directory: Path) -> list[str]:
         raise Misused(
             f"the link directory {directory} does not exist; is it the --link-dir that the steps recorded to?"
         ) from error
-    except OSError as error:
-        raise Misused(f"the link directory {directory} cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise Misused(f"the link directory {directory} cannot be read: {why(error)}") from error
     return sorted(names)

@@ -247,3 +247,10 @@ def test_an_example_stays_on_its_lines() -> None:
     command = click.Command("verb", epilog=example("intoto-action verb \\", "    --flag x"))
     shown = command.get_help(click.Context(command))
     assert "  Example:\n    intoto-action verb \\\n        --flag x" in shown
+
+
+def test_what_we_start_gets_the_environment_without_the_key_and_its_password() -> None:
+    signing = SigningOptions(key="env:SIGNING_KEY", password_env="SIGNING_PASSWORD")
+    environ = {"SIGNING_KEY": "pem", "SIGNING_PASSWORD": "secret", "PATH": "/bin", "DOCKER_CONFIG": "/d"}
+    assert signing.public_environ(environ) == {"PATH": "/bin", "DOCKER_CONFIG": "/d"}
+    assert SigningOptions(key="PATH", password_env=None).public_environ({"HOME": "/h"}) == {"HOME": "/h"}

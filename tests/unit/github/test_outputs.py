@@ -12,7 +12,7 @@ from intoto_action.reason import Malformed, Misused
 NAMES = st.from_regex(r"[a-z][a-z-]{0,9}", fullmatch=True)
 VALUES = (
     st.text()
-    .map(lambda text: text.replace("\r\n", "\n"))
+    .map(lambda text: text.replace("\r\n", "\n").removesuffix("\r"))  # the runner reads \r\n as one line end
     .filter(lambda text: text.isascii() or text.isprintable())
 )
 
