@@ -1,0 +1,121 @@
+"""The command while it runs: signals, and what it leaves behind."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.parts.recording import Recorder
+
+SH = ("--", "sh", "-c")
+
+
+def test_a_child_that_outlives_the_command_is_ended_before_products_are_hashed(recorder: Recorder) -> None:
+    script = (
+        "echo good >out; setsid sh -c 'trap \"\" TERM; while :; do sleep 0.01; echo bad >out; done' & exit 0"
+    )
+    done = recorder("--products", "out", *SH, script)
+    assert done.returncode == 0, done.stderr
+    assert "ended what the command had left running" in done.stderr
+    content = (recorder.base / "out").read_bytes()
+    time.sleep(0.2)
+    assert (recorder.base / "out").read_bytes() == content
+
+
+def test_a_daemon_that_forked_twice_is_ended_as_well(recorder: Recorder) -> None:
+    script = "(setsid sh -c 'echo $$ >pid; sleep 60' &) ; while [ ! -s pid ]; do sleep 0.01; done"
+    start = time.monotonic()
+    assert recorder("--products", "pid", *SH, script).returncode == 0
+    assert time.monotonic() - start < 20
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((recorder.base / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_reaches_the_command_and_then_there_is_no_link(
+    recorder: Recorder, number: signal.Signals
+) -> None:
+    name = number.name.removeprefix("SIG")
+    script = f"trap 'echo caught; exit 0' {name}; touch ready; while :; do sleep 0.02; done"
+    process = recorder.start("--products", "ready", *SH, script)
+    _wait_for(recorder.base / "ready")
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=60)
+    assert stdout == "caught\n"
+    assert process.returncode == 128 + number
+    assert "interrupted by" in stderr
+    assert recorder.no_link()
+
+
+def test_a_command_that_ends_by_the_signal_gives_its_own_code(recorder: Recorder) -> None:
+    process = recorder.start(*SH, "touch ready; trap 'exit 5' TERM; while :; do sleep 0.02; done")
+    _wait_for(recorder.base / "ready")
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert recorder.no_link()
+
+
+def test_a_killed_record_leaves_no_half_link_and_the_next_one_works(recorder: Recorder) -> None:
+    process = recorder.start(*SH, "touch ready; sleep 0.3")
+    _wait_for(recorder.base / "ready")
+    process.kill()
+    process.communicate(timeout=60)
+    assert recorder.no_link()
+    assert recorder("--", "true").returncode == 0
+    assert recorder.link()["byproducts"] == {"return-value": 0}
+
+
+def test_signals_are_not_blocked_in_the_command(recorder: Recorder) -> None:
+    done = recorder("--", "grep", "-E", "SigBlk|SigIgn", "/proc/self/status")
+    blocked, ignored = (line.split()[1] for line in done.stdout.splitlines())
+    assert int(blocked, 16) == 0
+    assert int(ignored, 16) & (1 << (signal.SIGPIPE - 1)) == 0
+
+
+def test_ctrl_c_reaches_the_command_once(recorder: Recorder) -> None:
+    """On a terminal the kernel tells both of us; a second signal from us would end what cleans up after the first.
+
+    The command prints who sent each signal: 0 is the kernel. Signals that come together melt into one, so there are
+    several.
+    """
+    program = (
+        "import signal, pathlib; signal.pthread_sigmask(signal.SIG_BLOCK, {2, 10}); pathlib.Path('ready').touch()\n"
+        "while (news := signal.sigwaitinfo({2, 10})).si_signo == 2: print('from', news.si_pid, flush=True)"
+    )
+    command = shlex.join(recorder.argv("--", sys.executable, "-c", program))
+    (recorder.base / "argv").write_text(command)
+    terminal = subprocess.Popen(
+        ["script", "--quiet", "--return", "--command", 'echo $$ >pid; eval "exec $(cat argv)"', "/dev/null"],
+        cwd=recorder.base,
+        env=recorder.environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert terminal.stdin is not None
+    _wait_for(recorder.base / "ready")
+    for _ in range(5):
+        terminal.stdin.write(b"\x03")
+        terminal.stdin.flush()
+        time.sleep(0.2)
+    os.kill(int((recorder.base / "pid").read_text()), signal.SIGUSR1)
+    stdout, _ = terminal.communicate(timeout=60)
+    senders = [
+        line.split()[1] for line in stdout.decode().splitlines() if "from " in line and line[:4] != "note"
+    ]
+    assert len(senders) == 5
+    assert set(senders) == {"0"}
+    assert terminal.returncode == 130
+    assert recorder.no_link()
+
+
+def _wait_for(path: Path) -> None:
+    end = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.01)
