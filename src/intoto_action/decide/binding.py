@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from intoto_action.decide.chain import Chain, sightings
 from intoto_action.decide.demands import Demands
-from intoto_action.formats.artifact import Artifacts, oci_names, repository_of
+from intoto_action.formats.artifact import Artifacts, Digests, oci_names, repository_of
 from intoto_action.formats.evidence import Statement
 from intoto_action.formats.layout import Layout, Step
 from intoto_action.formats.reference import Image
@@ -96,9 +96,10 @@ def _required(step: Step) -> Iterator[str]:
 
 
 def _unbound(chain: Chain, step: Step, repositories: frozenset[str], image: Image) -> Iterator[Finding]:
-    products = _images(chain.link(step.name).products, repositories)
-    if image.digest in products.values():
+    made = _images(chain.link(step.name).products, repositories)
+    if any(digests.has(image.digest) for digests in made.values()):
         return
+    products = {name: str(digests) for name, digests in made.items()}
     found = ", ".join(f"{name} with {digest}" for name, digest in products.items()) or "no such product"
     children = {each.digest: each.name for each in image.platforms}
     related = [
@@ -111,12 +112,15 @@ def _unbound(chain: Chain, step: Step, repositories: frozenset[str], image: Imag
 
 
 def _passed_through(chain: Chain, step: Step, repositories: frozenset[str], image: Image) -> bool:
-    return image.digest in _images(chain.link(step.name).materials, repositories).values()
+    """Whether the image went in; a material without a digest of the image's algorithm could be it."""
+    algorithm = image.digest.partition(":")[0]
+    given = _images(chain.link(step.name).materials, repositories).values()
+    return any(digests.has(image.digest) or digests.get(algorithm) is None for digests in given)
 
 
-def _images(artifacts: Artifacts, repositories: frozenset[str]) -> dict[str, str]:
+def _images(artifacts: Artifacts, repositories: frozenset[str]) -> dict[str, Digests]:
     names = [name for name in oci_names(artifacts) if not repositories or repository_of(name) in repositories]
-    return {name: str(artifacts[name]) for name in names}
+    return {name: artifacts[name] for name in names}
 
 
 def _finding(

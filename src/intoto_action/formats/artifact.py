@@ -43,6 +43,16 @@ class Digests(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
             return f"sha256:{self.sha256}"
         return f"sha512:{self.sha512}"
 
+    def get(self, algorithm: str) -> str | None:
+        """The hex digest of that algorithm, None when it is not there."""
+        value = {"sha256": self.sha256, "sha512": self.sha512}.get(algorithm)
+        return value if isinstance(value, str) else None
+
+    def has(self, digest: str) -> bool:
+        """Whether `digest` (`sha256:…` or `sha512:…`) is one of them."""
+        algorithm, _, value = digest.partition(":")
+        return bool(value) and self.get(algorithm) == value
+
 
 Artifacts = dict[str, Digests]
 """Artifact name to digests: the materials or the products of a link."""

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.parts.chain import ARTIFACT, IMAGE_DIGEST, SOURCE, Chain, digests, digests_of
+from tests.parts.chain import ARTIFACT, IMAGE_DIGEST, REPOSITORY, SOURCE, Chain, digests, digests_of
 
 from intoto_action.decide.demands import SameAs
+from intoto_action.formats.artifact import Digests
 from intoto_action.formats.layout import Inspection
 from intoto_action.formats.reference import Image, Platform
 from intoto_action.reason import Reason
@@ -288,3 +289,35 @@ def test_the_verdict_is_the_contract_when_it_is_encoded(chain: Chain) -> None:
     assert encoded["verdict"] == "deny"
     assert encoded["reason"] == "subject-unbound"
     assert {"image", "layout", "steps", "explanation"} <= set(encoded)
+
+
+def _with_both(chain: Chain, kind: str, step: str) -> None:
+    link = chain.link(step)
+    both = Digests(sha256=IMAGE_DIGEST.removeprefix("sha256:"), sha512="5" * 128)
+    link.change(**{kind: {**getattr(link.link, kind), ARTIFACT: both}})
+
+
+@pytest.mark.parametrize("digest", [IMAGE_DIGEST, "sha512:" + "5" * 128])
+def test_an_image_is_bound_by_whichever_digest_was_recorded(chain: Chain, digest: str) -> None:
+    for kind, step in (("products", "build"), ("materials", "scan"), ("products", "scan")):
+        _with_both(chain, kind, step)
+    chain.image = Image(REPOSITORY, digest)
+    chain.statement_digest = digest
+    assert chain.verify().verdict == "pass"
+
+
+def test_a_material_that_could_be_the_image_under_another_algorithm_is_one_passed_through(
+    chain: Chain,
+) -> None:
+    _with_both(chain, "products", "build")
+    build = chain.link("build")
+    build.change(materials={**build.link.materials, ARTIFACT: Digests(sha512="5" * 128)})
+    allow = ["ALLOW", ARTIFACT]
+    step = chain.step("build")
+    chain.change_step("build", expected_materials=[allow, *step.expected_materials])
+    chain.change_step("build", expected_products=[*step.expected_products[:-1], allow, ["DISALLOW", "*"]])
+    for kind in ("materials", "products"):
+        _with_both(chain, kind, "scan")
+    verdict = chain.verify()
+    assert verdict.reason is Reason.SUBJECT_UNBOUND
+    assert "passed it on" in verdict.explanation[0].found
