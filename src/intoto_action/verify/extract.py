@@ -9,11 +9,13 @@ import msgspec
 
 from intoto_action.decide.decide import Outcome
 from intoto_action.decide.demands import Demands
+from intoto_action.decide.links import VerifiedLink
 from intoto_action.formats.evidence import file_name_fault
 from intoto_action.formats.link import link_file_name
 from intoto_action.formats.verdict import PASS
 from intoto_action.reason import Denied, Malformed, Misused
 from intoto_action.store.files import why, write_whole
+from intoto_action.trust.signature import check_signature
 
 LAYOUT_FILE = "root.layout"
 
@@ -41,7 +43,7 @@ def extract(outcome: Outcome, demands: Demands) -> Extracted:
             name = link_file_name(step, each.signer.keyid)
             if name in documents:
                 raise Malformed(f"link {name!r}", "functionaries whose keyids begin differently", "two links")
-            documents[name] = each.envelope.raw
+            documents[name] = _under_its_keyid(each)
     for name, file in evidence.files.items():
         if not _is_free(name):
             raise Malformed(
@@ -49,6 +51,26 @@ def extract(outcome: Outcome, demands: Demands) -> Extracted:
             )
         documents[name] = file.content
     return Extracted(documents)
+
+
+def _under_its_keyid(verified: VerifiedLink) -> bytes:
+    """The link's document, with its signature also under the keyid that the layout has for its signer.
+
+    Stock verifiers look a signature up by that keyid, and Python and Go compute different ones for one key: a link by
+    the one is not found under a layout by the other. A keyid is an unsigned hint, so a copy under another one is true.
+    """
+    envelope, keyid = verified.envelope, verified.signer.keyid
+    if any(each.keyid == keyid for each in envelope.signatures):
+        return envelope.raw
+    document: dict[str, msgspec.Raw] = msgspec.json.decode(envelope.raw, type=dict[str, msgspec.Raw])
+    signatures = msgspec.json.decode(document["signatures"], type=list[dict[str, object]])
+    for each in envelope.signatures:
+        alone = msgspec.structs.replace(envelope, signatures=(each,))
+        if check_signature(alone, verified.signer):
+            found = next(written for written in signatures if written.get("keyid") == each.keyid)
+            signatures.append({**found, "keyid": keyid})
+            break
+    return msgspec.json.encode({**document, "signatures": signatures})
 
 
 def _is_free(name: str) -> bool:

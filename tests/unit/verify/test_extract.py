@@ -14,6 +14,7 @@ from intoto_action.formats.evidence import Evidence, EvidenceFile, encode_eviden
 from intoto_action.formats.link import link_file_name
 from intoto_action.keys.sealing import seal_bundle
 from intoto_action.reason import Denied, Malformed, Misused, Reason
+from intoto_action.trust.signature import check_signature
 from intoto_action.verify.extract import Extracted, extract, write_extracted
 
 
@@ -56,6 +57,19 @@ def test_a_link_is_named_by_what_it_says_and_who_signed_it(shelf: Shelf) -> None
     names = extracted(shelf, chain).documents.keys()
     assert "scan.deadbeef.link" not in names
     assert link_file_name("scan", chain.signers["scan"].key.keyid) in names
+
+
+def test_a_link_signed_under_gos_keyid_is_found_under_the_layouts_too(shelf: Shelf) -> None:
+    chain = shelf.chain()
+    key = chain.signers["scan"].key
+    document = msgspec.json.decode(chain.link("scan").sealed())
+    document["signatures"][0]["keyid"] = key.go_keyid
+    chain.link("scan").document = msgspec.json.encode(document)
+    shelf.attach(chain.bundle())
+    link = extracted(shelf, chain).documents[link_file_name("scan", key.keyid)]
+    envelope = parse_signed(link, "link")
+    assert {each.keyid for each in envelope.signatures} == {key.go_keyid, key.keyid}
+    assert check_signature(envelope, key)
 
 
 def test_a_link_that_nobody_asked_for_is_not_written(shelf: Shelf) -> None:
