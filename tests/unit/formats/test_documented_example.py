@@ -62,7 +62,8 @@ def test_the_schema_has_the_fields_and_bounds_of_the_parser(example: dict[str, A
 
 
 @pytest.mark.parametrize(
-    "name", ["build.5f8c2819.link", "a b+c-d.e", "_x", "", ".x", "-x", "a/b", "a\n", "ä", "x" * 200, "x" * 201]
+    "name",
+    ["build.5f8c2819.link", "a b+c-d.e", "_x", "", ".x", "-x", "a/b", "a\n", "ä", "x" * 200, "x" * 201],
 )
 def test_the_schemas_file_names_are_the_parsers(name: str) -> None:
     schema = json.loads((DOCS / "evidence.schema.json").read_text())
