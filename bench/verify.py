@@ -18,6 +18,8 @@ from intoto_action.formats.layout import INSTANT, Layout, Rule, Step, encode_lay
 from intoto_action.formats.link import Link, encode_link, link_file_name
 from intoto_action.keys.sealing import seal
 
+Command = list[str | Path]
+
 ARTIFACTS = 50_000
 STEPS = ("checkout", "build", "scan")
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -33,12 +35,12 @@ def main() -> list[Row]:
         directory = Path(name)
         write_chain(directory)
         files = ["--layout", "root.layout"]
-        ours = [SCRIPTS / "intoto-action", "verify", *files, "--layout-key", "owner.pub", "--link-dir", "."]
-        stock = [SCRIPTS / "in-toto-verify", *files, "--verification-keys", "owner.pub", "--link-dir", "."]
-        golang = [tool("in-toto-golang"), "verify", "-l", "root.layout", "-k", "owner.pub", "-d", "."]
+        ours: Command = [SCRIPTS / "intoto-action", "verify", *files, "--layout-key", "owner.pub", "--link-dir", "."]
+        stock: Command = [SCRIPTS / "in-toto-verify", *files, "--verification-keys", "owner.pub", "--link-dir", "."]
+        golang: Command = [tool("in-toto-golang"), "verify", "-l", "root.layout", "-k", "owner.pub", "-d", "."]
         for command in (ours, stock, golang):
             subprocess.run(command, cwd=directory, check=True, capture_output=True, env=environment())
-        peak = [sys.executable, "-c", PEAK]
+        peak: Command = [sys.executable, "-c", PEAK]
         return [
             *side_by_side(
                 "verify 3 links of 50,000 artifacts",

@@ -10,9 +10,10 @@ from tests.parts.tools import left_out_is_failure, reasons
 
 pytest_plugins = ["tests.parts.registries"]
 
-# The machines that run this share their cores: how long one example took says nothing about the code.
+# The machines that run this share their cores: how long one example took says nothing about the code. Examples differ
+# from run to run, so what 50 of them do not find today, others do tomorrow; a property that needs more says so.
 hypothesis.settings.register_profile(
-    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "house", deadline=None, max_examples=50, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("house")
 

@@ -52,7 +52,7 @@ def test_a_signal_reaches_the_command_and_then_there_is_no_link(
 
 
 def test_a_command_that_ends_by_the_signal_gives_its_own_code(recorder: Recorder) -> None:
-    process = recorder.start(*SH, "touch ready; trap 'exit 5' TERM; while :; do sleep 0.02; done")
+    process = recorder.start(*SH, "trap 'exit 5' TERM; touch ready; while :; do sleep 0.02; done")
     _wait_for(recorder.base / "ready")
     process.terminate()
     process.communicate(timeout=60)
