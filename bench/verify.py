@@ -35,9 +35,33 @@ def main() -> list[Row]:
         directory = Path(name)
         write_chain(directory)
         files = ["--layout", "root.layout"]
-        ours: Command = [SCRIPTS / "intoto-action", "verify", *files, "--layout-key", "owner.pub", "--link-dir", "."]
-        stock: Command = [SCRIPTS / "in-toto-verify", *files, "--verification-keys", "owner.pub", "--link-dir", "."]
-        golang: Command = [tool("in-toto-golang"), "verify", "-l", "root.layout", "-k", "owner.pub", "-d", "."]
+        ours: Command = [
+            SCRIPTS / "intoto-action",
+            "verify",
+            *files,
+            "--layout-key",
+            "owner.pub",
+            "--link-dir",
+            ".",
+        ]
+        stock: Command = [
+            SCRIPTS / "in-toto-verify",
+            *files,
+            "--verification-keys",
+            "owner.pub",
+            "--link-dir",
+            ".",
+        ]
+        golang: Command = [
+            tool("in-toto-golang"),
+            "verify",
+            "-l",
+            "root.layout",
+            "-k",
+            "owner.pub",
+            "-d",
+            ".",
+        ]
         for command in (ours, stock, golang):
             subprocess.run(command, cwd=directory, check=True, capture_output=True, env=environment())
         peak: Command = [sys.executable, "-c", PEAK]
