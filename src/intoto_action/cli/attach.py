@@ -123,19 +123,10 @@ def _read_layout(path: Path) -> Envelope:
 def _open(
     text: str, registry: RegistryOptions, timeout: float, push_with: str, environ: Mapping[str, str]
 ) -> tuple[Store, Image]:
-    from intoto_action.deadline import Deadline
     from intoto_action.formats.reference import parse_reference
-    from intoto_action.store.open import open_store
 
     reference = parse_reference(text)
-    store = open_store(
-        reference,
-        deadline=Deadline(timeout),
-        allow_http=registry.allow_http,
-        token_realms=registry.token_realms,
-        environ=environ,
-        push_with=push_with,
-    )
+    store = registry.store(reference, timeout, environ, push_with=push_with)
     image = store.resolve(reference)
     if reference.digest is None:
         tell(f"{text} is {image.digest} now, and that is what the evidence is for")

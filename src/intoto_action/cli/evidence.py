@@ -50,13 +50,11 @@ def extract(
 
     Only evidence that passes is written. A stock verifier that is run on it says nothing about which image it is for.
     """
-    from intoto_action.deadline import Deadline
     from intoto_action.formats.evidence import parse_signed
     from intoto_action.formats.reference import parse_reference
     from intoto_action.formats.strict_json import DOCUMENT_CAP
     from intoto_action.render.escape import terminal
     from intoto_action.store.files import read_capped
-    from intoto_action.store.open import open_store
     from intoto_action.verify.extract import extract as documents_of
     from intoto_action.verify.extract import write_extracted
     from intoto_action.verify.verify import verify_image
@@ -64,13 +62,7 @@ def extract(
     pinned = parse_signed(read_capped(layout, DOCUMENT_CAP, "the layout"), str(layout)) if layout else None
     demands = trust.demands(environ=os.environ, layout=pinned)
     reference = parse_reference(image)
-    store = open_store(
-        reference,
-        deadline=Deadline(timeout),
-        allow_http=registry.allow_http,
-        token_realms=registry.token_realms,
-        environ=os.environ,
-    )
+    store = registry.store(reference, timeout, os.environ)
     outcome = verify_image(store, reference, demands, at=datetime.now(UTC))
     extracted = documents_of(outcome, demands)
     write_extracted(directory, extracted)

@@ -22,7 +22,9 @@ from intoto_action.reason import Misused
 if TYPE_CHECKING:
     from intoto_action.decide.demands import Demands, Revoked, SameAs
     from intoto_action.formats.envelope import Envelope
+    from intoto_action.formats.reference import DirectoryReference, Reference
     from intoto_action.keys.interface import Signer
+    from intoto_action.store.interface import Store
 
 R = TypeVar("R")
 Callback = Callable[..., R]
@@ -122,6 +124,27 @@ class RegistryOptions(msgspec.Struct, frozen=True):
 
     allow_http: bool = False
     token_realms: Mapping[str, str] = {}
+
+    def store(
+        self,
+        reference: Reference | DirectoryReference,
+        timeout: float,
+        environ: Mapping[str, str],
+        *,
+        push_with: str = "cosign",
+    ) -> Store:
+        """The place where `reference` lies; all that is done there ends within `timeout` seconds from now."""
+        from intoto_action.deadline import Deadline
+        from intoto_action.store.open import open_store
+
+        return open_store(
+            reference,
+            deadline=Deadline(timeout),
+            allow_http=self.allow_http,
+            token_realms=self.token_realms,
+            environ=environ,
+            push_with=push_with,
+        )
 
 
 def registry_options(callback: Callback[R]) -> Callback[R]:

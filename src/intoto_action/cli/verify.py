@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +20,7 @@ from intoto_action.cli.options import (
     timeout_option,
     trust_options,
 )
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, Misused, Reason
 
 if TYPE_CHECKING:
     from intoto_action.decide.decide import Attestation
@@ -88,29 +90,40 @@ def verify(
     from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
 
     _check_words(trust, layout, link_dir, digest, bundles, images)
-    subjects = tuple(str(each) for each in (images or (digest or link_dir,)))
-    try:
-        pinned = _layout(layout)
-        demands = trust.demands(environ=os.environ, layout=pinned)
-        at = datetime.now(UTC)
-        if link_dir is not None:
-            verdicts = [_verify_links(link_dir, demands, at)]
-        elif digest is not None:
-            verdicts = [_verify_digest(digest, bundles, demands, at)]
-        else:
-            verdicts = [_verify_image(image, bundles, demands, registry, timeout, at) for image in images]
-    except _BadLayout as error:
-        verdicts = [_bad_layout(subject, trust, error.fault) for subject in subjects]
+    at = datetime.now(UTC)
+    verdicts = []
+    for subject in images or (digest or str(link_dir),):
+        try:
+            demands = trust.demands(environ=os.environ, layout=_layout(layout))
+            if link_dir is not None:
+                verdicts.append(_verify_links(link_dir, demands, at))
+            elif digest is not None:
+                verdicts.append(_verify_digest(digest, bundles, demands, at))
+            else:
+                verdicts.append(_verify_image(subject, bundles, demands, registry, timeout, at))
+        except _Refused as refused:
+            verdicts.append(_refusal(subject, trust, refused))
     print_verdicts(verdicts, form)
     if report is not None:
         write_report(verdicts, report)
     return exit_code(verdicts, on_deny)
 
 
-class _BadLayout(Exception):
-    def __init__(self, fault: Malformed) -> None:
+class _Refused(Exception):
+    """Something that was given is not what it should be, which a verdict can say: its reason, and what is wrong."""
+
+    def __init__(self, reason: Reason, fault: Malformed) -> None:
         super().__init__(str(fault))
+        self.reason = reason
         self.fault = fault
+
+
+@contextmanager
+def _refusing(reason: Reason) -> Iterator[None]:
+    try:
+        yield
+    except Malformed as error:
+        raise _Refused(reason, error) from error
 
 
 def _check_words(
@@ -149,10 +162,8 @@ def _layout(path: Path | None) -> Envelope | None:
     if path is None:
         return None
     raw = read_capped(path, DOCUMENT_CAP, "the layout")
-    try:
+    with _refusing(Reason.LAYOUT_INVALID):
         return parse_signed(raw, str(path))
-    except Malformed as error:
-        raise _BadLayout(error) from error
 
 
 def _verify_links(directory: Path, demands: Demands, at: datetime) -> Verdict:
@@ -165,12 +176,10 @@ def _verify_links(directory: Path, demands: Demands, at: datetime) -> Verdict:
 def _verify_digest(digest: str, bundles: tuple[Path, ...], demands: Demands, at: datetime) -> Verdict:
     from intoto_action.formats.reference import Image, parse_digest
     from intoto_action.verify.candidates import Unread
-    from intoto_action.verify.verify import bad_reference, verify_attestations
+    from intoto_action.verify.verify import verify_attestations
 
-    try:
+    with _refusing(Reason.INVALID_REFERENCE):
         image = Image(None, parse_digest(digest))
-    except Malformed as error:
-        return bad_reference(digest, demands, error)
     return verify_attestations(_read_bundles(bundles), image, demands, at=at, unread=Unread()).verdict
 
 
@@ -182,22 +191,12 @@ def _verify_image(
     timeout: float,
     at: datetime,
 ) -> Verdict:
-    from intoto_action.deadline import Deadline
     from intoto_action.formats.reference import parse_reference
-    from intoto_action.store.open import open_store
-    from intoto_action.verify.verify import bad_reference, verify_image
+    from intoto_action.verify.verify import verify_image
 
-    try:
+    with _refusing(Reason.INVALID_REFERENCE):
         reference = parse_reference(text)
-    except Malformed as error:
-        return bad_reference(text, demands, error)
-    store = open_store(
-        reference,
-        deadline=Deadline(timeout),
-        allow_http=registry.allow_http,
-        token_realms=registry.token_realms,
-        environ=os.environ,
-    )
+    store = registry.store(reference, timeout, os.environ)
     return verify_image(store, reference, demands, at=at, bundles=_read_bundles(bundles)).verdict
 
 
@@ -206,12 +205,13 @@ def _read_bundles(paths: tuple[Path, ...]) -> tuple[Attestation, ...]:
     from intoto_action.store.files import read_capped
     from intoto_action.verify.candidates import parse_attestation
 
-    return tuple(
-        parse_attestation(read_capped(path, EVIDENCE_CAP, "the bundle"), str(path)) for path in paths
-    )
+    with _refusing(Reason.NO_ATTESTATION):
+        return tuple(
+            parse_attestation(read_capped(path, EVIDENCE_CAP, "the bundle"), str(path)) for path in paths
+        )
 
 
-def _bad_layout(subject: str, trust: TrustOptions, fault: Malformed) -> Verdict:
-    from intoto_action.verify.verify import bad_layout
+def _refusal(subject: str, trust: TrustOptions, refused: _Refused) -> Verdict:
+    from intoto_action.verify.verify import refusal
 
-    return bad_layout(subject, trust.demands(environ=os.environ), fault)
+    return refusal(subject, trust.demands(environ=os.environ), refused.reason, refused.fault)

@@ -107,17 +107,9 @@ def verify_links(
     return decide(Evidence(layout, links, {}, faults), None, demands, at=at)
 
 
-def bad_layout(image: str, demands: Demands, error: Malformed) -> Verdict:
-    """The verdict when the layout that the verifier gave is no signed document at all."""
-    return _denied(
-        image, demands, _finding(Reason.LAYOUT_INVALID, error.where, error.expected, error.found)
-    ).verdict
-
-
-def bad_reference(image: str, demands: Demands, error: Malformed) -> Verdict:
-    """The verdict for an image whose name cannot be read."""
-    finding = _finding(Reason.INVALID_REFERENCE, error.where, error.expected, error.found)
-    return _denied(image, demands, finding).verdict
+def refusal(subject: str, demands: Demands, reason: Reason, error: Malformed) -> Verdict:
+    """The denial for something given that is not what it should be: the name of an image, a layout, a bundle."""
+    return _denied(subject, demands, _finding(reason, error.where, error.expected, error.found)).verdict
 
 
 def _rank(outcome: Outcome, demands: Demands) -> int:

@@ -198,7 +198,7 @@ class TestWithoutARegistry:
         image = f"ghcr.io/octo/app@{desk.shelf.digest}"
         assert desk.run("verify", image, *words, environ={"HTTPS_PROXY": "http://127.0.0.1:9"}).code == 0
 
-    def test_a_bundle_that_is_none_is_2(self, desk: Desk) -> None:
+    def test_a_bundle_that_is_none_is_no_attestation(self, desk: Desk) -> None:
         words = (
             "verify",
             "--digest",
@@ -208,7 +208,10 @@ class TestWithoutARegistry:
             "--layout-key",
             "owner.pub",
         )
-        assert "Sigstore bundle" in desk.run(*words).err
+        ended = desk.run(*words)
+        assert ended.code == 1
+        assert ended.out.startswith("DENIED: no-attestation")
+        assert "Sigstore bundle" in ended.out
 
     def test_bytes_that_are_no_layout_are_a_verdict(self, attached: Desk) -> None:
         (attached.directory / "bad.layout").write_text("{}")
