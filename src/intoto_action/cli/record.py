@@ -131,8 +131,9 @@ def record(
     from intoto_action.record.phases import Publication
     from intoto_action.record.task import Here, Task
 
-    given = credentials("keyless:" if signing.keyless else signing.key or "", signing.password_env)
-    if not given.word and not unsigned and phase != "start":
+    word = "keyless:" if signing.keyless else signing.key
+    given = credentials(word, signing.password_env, os.environ) if word else None
+    if not given and not unsigned and phase != "start":
         raise Misused("who signs? Give --key KEY, or --unsigned and sign the link in another process")
     here = Here(
         base=str(Path.cwd()), environ=os.environ, tell=tell, progress=bar, allow_http=registry.allow_http
@@ -154,7 +155,7 @@ def record(
         excludes=exclude,
         image_metadata=image_metadata,
         pass_oidc=pass_oidc,
-        private=given.variables,
+        private=given.variables if given else (),
     )
     publication = Publication(
         directory=link_dir,

@@ -28,6 +28,8 @@ KEYLESS = "keyless:"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,15}):")
 _NO_PATH = re.compile(r"[\x00\n\ud800-\udbff]|\A\Z|\A.{4097}|[^/]{256}", re.DOTALL)
+_MAY_BE_A_KEY = re.compile(r"[\x00-\x1f\x7f]|BEGIN|PRIVATE|[A-Za-z0-9+/=]{32}|.{256}")
+"""Base64, or a piece of PEM. No path that a person would miss in a message looks like that."""
 _IDENTITY = re.compile(r"(identity|issuer)=")
 _KEYS_ONLY = (
     "this version signs with keys: give a PEM file or env:NAME; `intoto-action keygen PATH` makes one"
@@ -62,7 +64,8 @@ def open_signer(
         note(
             "this system cannot hide the memory of this process, which holds the key, from others of the user"
         )
-    source = _private_source(word, environ)
+    check_private_word(word)
+    source = _source(word, "private key", environ)
     text = unwrap(source.text)
     password = _password(source.where, text, environ, password_env, prompt, note)
     signer = signer_from_pem(text, source.where, password)
@@ -83,10 +86,7 @@ def open_public_key(word: str, *, environ: Mapping[str, str]) -> Key:
             "expected a public key (a PEM file, PEM text or env:NAME), found an identity: this version "
             "checks signatures by keys only"
         )
-    if word.startswith(VARIABLE_SCHEME):
-        source = _from_variable(word, environ, "public key")
-    else:
-        source = _from_file(word, "public key")
+    source = _source(word, "public key", environ)
     return public_key_from_text(unwrap(source.text), source.where)
 
 
@@ -107,6 +107,48 @@ def password_from(name: str, environ: Mapping[str, str]) -> bytes:
     return password.encode(errors="surrogateescape")
 
 
+class KeyWord(NamedTuple):
+    """What a word for a key names: a variable or else a file. `where` says it in messages, and is never a key."""
+
+    where: str
+    variable: str = ""
+    path: str = ""
+
+
+def parse_key_word(word: str, what: str, environ: Mapping[str, str]) -> KeyWord:
+    """What KEY or PUB names, without looking into it; `what` is `private key` or `public key`.
+
+    It may be the key itself, by mistake: a word is repeated only when there is such a file or variable, or when
+    nothing in it looks like base64 or PEM.
+
+    Raises: Misused for a word that can name neither; it does not hold the word.
+    """
+    if word.startswith(VARIABLE_SCHEME):
+        name = word.removeprefix(VARIABLE_SCHEME)
+        if not _VARIABLE.match(name):
+            raise Misused(
+                f"expected the name of an environment variable after {VARIABLE_SCHEME}, found something else "
+                f"(not shown: it may be a key); give env:NAME, and put the {what} into NAME"
+            )
+        shown = name if name in environ or not _MAY_BE_A_KEY.search(name) else "(not shown: it may be a key)"
+        return KeyWord(f"the {what} in the environment variable {shown}", variable=name)
+    if _NO_PATH.search(word):
+        raise Misused(
+            f"expected the path of a PEM file or env:NAME for the {what}, found something that can be neither (it "
+            "is not shown: it may be a key)"
+        )
+    shown = repr(word) if _is_shown(word) else "(its path is not shown: it may be a key)"
+    return KeyWord(f"the {what} {shown}", path=word)
+
+
+def _is_shown(path: str) -> bool:
+    if os.path.lexists(path):
+        return True
+    directory, _, name = path.rpartition("/")
+    is_below = os.path.isdir(directory)  # noqa: PTH112 - never raises, whatever the word is
+    return not _MAY_BE_A_KEY.search(name if is_below else path)
+
+
 class _Source(NamedTuple):
     """Where a key comes from, in words; its text; the permissions of its file, 0 when it is none."""
 
@@ -115,7 +157,11 @@ class _Source(NamedTuple):
     mode: int = 0
 
 
-def _private_source(word: str, environ: Mapping[str, str]) -> _Source:
+def check_private_word(word: str) -> None:
+    """Refuse a word that names no private key, without looking at what it names.
+
+    Raises: Misused.
+    """
     if holds_pem(word):
         raise Misused(
             "the key itself stands on the command line, where every process can read it: put it into an "
@@ -123,23 +169,19 @@ def _private_source(word: str, environ: Mapping[str, str]) -> _Source:
         )
     if word.startswith(KEYLESS):
         raise Misused(f"expected a key, found {KEYLESS} {_KEYS_ONLY}")
-    if word.startswith(VARIABLE_SCHEME):
-        return _from_variable(word, environ, "private key")
     scheme = _SCHEME.match(word)
-    if scheme and not os.path.lexists(word):
+    if scheme and not word.startswith(VARIABLE_SCHEME) and not os.path.lexists(word):
         raise Misused(f"expected a key, found a {scheme.group(1)}: URI; {_KEYS_ONLY}")
-    return _from_file(word, "private key")
 
 
-def _from_variable(word: str, environ: Mapping[str, str], what: str) -> _Source:
-    name = word.removeprefix(VARIABLE_SCHEME)
-    if not _VARIABLE.match(name):
-        raise Misused(
-            f"expected the name of an environment variable after {VARIABLE_SCHEME}, found something else "
-            f"(not shown: it may be a key); give env:NAME, and put the {what} into NAME"
-        )
-    where = f"the {what} in the environment variable {name}"
-    text = environ.get(name)
+def _source(word: str, what: str, environ: Mapping[str, str]) -> _Source:
+    named = parse_key_word(word, what, environ)
+    return _from_variable(named, environ) if named.variable else _from_file(named)
+
+
+def _from_variable(named: KeyWord, environ: Mapping[str, str]) -> _Source:
+    where = named.where
+    text = environ.get(named.variable)
     if text is None or not text.strip():
         raise Misused(
             _EMPTY.format(
@@ -151,15 +193,10 @@ def _from_variable(word: str, environ: Mapping[str, str], what: str) -> _Source:
     return _Source(where, text)
 
 
-def _from_file(word: str, what: str) -> _Source:
-    if _NO_PATH.search(word):
-        raise Misused(
-            f"expected the path of a PEM file or env:NAME for the {what}, found something that can be neither (it "
-            "is not shown: it may be a key)"
-        )
-    where = f"the {what} {word!r}"
+def _from_file(named: KeyWord) -> _Source:
+    where = named.where
     try:
-        with Path(word).open("rb") as file:
+        with Path(named.path).open("rb") as file:
             state = os.fstat(file.fileno())
             raw = file.read(TEXT_CAP + 1)
     except UnicodeEncodeError as error:
@@ -167,7 +204,7 @@ def _from_file(word: str, what: str) -> _Source:
     except OSError as error:
         raise Misused(
             f"{where} cannot be read: {error.strerror}; give the path of a PEM file, or env:NAME"
-        ) from error
+        ) from None  # the error holds the word, which may be a key
     if len(raw) > TEXT_CAP:
         raise Misused(f"{where}: expected a PEM file of at most {TEXT_CAP} bytes, found more")
     if not raw.strip():

@@ -349,6 +349,43 @@ def test_no_refusal_repeats_what_may_be_a_secret(
         assert secret not in told
 
 
+def mistaken(pem: str) -> list[str]:
+    """Words that people give for KEY or PUB and that hold the key itself, all of it or a line, whole or cut."""
+    body = pem.split("\n")[1]
+    wrapped = base64.b64encode(pem.encode()).decode()
+    words = [body, wrapped[:-7], pem[:60], pem.replace("PRIVATE KEY-----", "PRIVATE KEY"), f"keys/{body}"]
+    return [*words, f"env:{pem}", f"env:{body}", f"env:{wrapped}", f"ENV:{body}", f" {body}", f"./{body}"]
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+@pytest.mark.parametrize("number", range(11))
+def test_a_key_in_the_place_of_its_path_is_not_repeated(pems: dict[str, str], kind: str, number: int) -> None:
+    word = mistaken(pems[kind])[number]
+    for open_key in (open_signer, open_public_key):
+        with pytest.raises((Misused, Malformed)) as caught:
+            open_key(word, environ={})
+        told = f"{caught.value!r} {caught.value.__cause__!r}"
+        assert pems[kind].split("\n")[1][:16] not in told
+        assert pems[kind].split("\n")[1][16:32] not in told
+        assert base64.b64encode(pems[kind].encode()).decode()[:16] not in told
+
+
+@pytest.mark.parametrize(
+    "word", ["keys/builder", "../no/such/directory/key.pem", "env:INTOTO_ACTION_SIGNING_KEY_OF_THE_BUILDER"]
+)
+def test_a_word_that_is_missing_and_no_key_is_repeated(word: str) -> None:
+    with pytest.raises(Misused) as caught:
+        open_signer(word, environ={})
+    assert word.removeprefix("env:") in str(caught.value)
+
+
+def test_a_path_below_a_directory_is_repeated_however_long_it_is(tmp_path: Path) -> None:
+    directory = tmp_path / ("x" * 40)
+    directory.mkdir()
+    with pytest.raises(Misused, match=r"x{40}/key\.pem' cannot be read"):
+        open_signer(str(directory / "key.pem"), environ={})
+
+
 def test_a_signer_does_not_show_its_key(pems: dict[str, str]) -> None:
     signer = open_signer("env:KEY", environ={"KEY": pems["ed25519"]})
     assert repr(signer) == f"PemSigner(ed25519 key {signer.key.keyid[:8]})"

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,25 @@ def test_a_key_that_is_not_there_is_told_before_the_command_runs(recorder: Recor
     done = recorder("--", "touch", "ran", key=key)
     assert done.returncode == 2
     assert not (recorder.base / "ran").exists()
+
+
+@pytest.mark.parametrize("word", ["{pem}", "env:{pem}", "env:{body}", "{wrapped}", "{body}", "{pem:.60}"])
+@pytest.mark.parametrize(
+    "more", [("--", "touch", "ran"), ("--if-no-credentials", "unsigned", "--", "touch", "ran")]
+)
+def test_a_key_in_the_place_of_its_path_is_not_repeated_and_nothing_runs(
+    recorder: Recorder, word: str, more: tuple[str, ...]
+) -> None:
+    pem = recorder.key.read_text()
+    body, wrapped = pem.split("\n")[1], b64encode(pem.encode()).decode()
+    given = word.format(pem=pem, body=body, wrapped=wrapped)
+    by_variable = recorder(*more, key="", environ={"INTOTO_ACTION_RECORD_KEY": given})
+    for done in (recorder(*(f"--key={given}", *more), key=""), by_variable):
+        assert body[:16] not in done.stderr and body[16:32] not in done.stderr
+        assert wrapped[:16] not in done.stderr
+        if more[0] == "--":
+            assert done.returncode == 2
+            assert not (recorder.base / "ran").exists()
 
 
 def test_the_key_is_read_only_after_the_command(recorder: Recorder) -> None:
@@ -294,7 +314,7 @@ def test_a_process_whose_environment_holds_the_key_hides_it_from_the_command(rec
         "import ctypes, sys; from pathlib import Path; from tests.parts.recording import here\n"
         "from intoto_action.record.credentials import credentials\n"
         "from intoto_action.record.phases import Publication\n"
-        "Publication(directory=Path(), credentials=credentials(sys.argv[1], None), open_signer=lambda: None)"
+        "Publication(directory=Path(), credentials=credentials(sys.argv[1], None, {}), open_signer=lambda: None)"
         ".check(here(Path(), {'K': 'x'}))\n"
         "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
     )
