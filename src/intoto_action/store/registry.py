@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Protocol
 
 import msgspec
@@ -25,10 +24,10 @@ from intoto_action.store.distribution import Distribution, Fetched
 from intoto_action.store.http import Answer
 from intoto_action.store.interface import MOST_REFERRERS, Referrers
 from intoto_action.store.listing import Entry, Listing, fallback_tag, parse_listing
+from intoto_action.store.pages import next_page
 
 _MOST_PAGES = 200
 _NO_REFERRERS_API = frozenset({400, 404, 405, 406, 501})
-_NEXT = re.compile(r'\s*<([^<>"\s]{1,4096})>\s*;\s*rel\s*=\s*"?next"?\s*\Z', re.IGNORECASE)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -163,13 +162,15 @@ class Registry:
 
 
 def _next_page(answer: Answer, what: str, faults: list[str]) -> str | None:
-    header = answer.headers.get("link")
-    if not header:
+    """The URL of the page after this one. A header that cannot be read is a fault: it may say that there is one."""
+    try:
+        target = next_page(answer.headers.get("link", ""), what)
+    except Malformed as error:
+        faults.append(f"{error}; whether there is a next page is not known")
         return None
-    link = _NEXT.match(header)
-    if link is None:
+    if target is None:
         return None
-    url = follow(answer.url, link[1])
+    url = follow(answer.url, target)
     if origin_of(url) is None or origin_of(url) != origin_of(answer.url):
         faults.append(f"{what}: the next page is on another host, which is not asked")
         return None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from tests.parts.hostile_registry import (
@@ -199,6 +200,44 @@ class TestReferrers:
         paged(hostile, image, 5)
         found = open_hostile(hostile).referrers(image)
         assert (len(found.descriptors), found.complete) == (5, True)
+
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            ['{next}; title="more"; rel="next"'],
+            ['</first>; rel="first", {next}; rel=next'],
+            ["</first>; rel=first", "{next}; rel=next"],
+        ],
+    )
+    def test_every_page_is_read_however_the_next_one_is_named(
+        self, hostile: HostileRegistry, image: Image, lines: list[str]
+    ) -> None:
+        path = f"/v2/{REPOSITORY}/referrers/{image.digest}"
+        hostile.keep_referrers(image.digest, [descriptor("a")])
+        hostile.keep_referrers("second", [descriptor("b")])
+        first = hostile.documents[path].body
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            handler.send_response(200)
+            for line in lines:
+                handler.send_header("Link", line.format(next=f"</v2/{REPOSITORY}/referrers/second>"))
+            handler.send_header("Content-Length", f"{len(first)}")
+            handler.end_headers()
+            handler.wfile.write(first)
+
+        hostile.documents[path].behave = answer
+        found = open_hostile(hostile).referrers(image)
+        assert [each.digest for each in found.descriptors] == [sha256(b"a"), sha256(b"b")]
+        assert found.complete
+
+    def test_a_link_header_that_cannot_be_read_leaves_the_list_incomplete(
+        self, hostile: HostileRegistry, image: Image
+    ) -> None:
+        hostile.keep_referrers(image.digest, [descriptor("a")], Link="</more>; rel='next'")
+        found = open_hostile(hostile).referrers(image)
+        assert [each.digest for each in found.descriptors] == [sha256(b"a")]
+        assert not found.complete
+        assert "Link header" in found.why
 
     def test_pages_in_a_circle_end_and_leave_the_list_incomplete(
         self, hostile: HostileRegistry, image: Image
