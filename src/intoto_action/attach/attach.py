@@ -30,6 +30,11 @@ from intoto_action.store.files import read_capped
 from intoto_action.store.interface import Store
 from intoto_action.trust.signature import check_signature
 
+ATTACHED_CAP = EVIDENCE_CAP - (64 << 10)
+"""The largest bundle that is attached, in bytes: cosign writes the JSON anew and adds white space to it, and what it
+wrote must be within what is read.
+"""
+
 
 class Prepared(msgspec.Struct, frozen=True):
     """A signed bundle, and what a verifier will say of it."""
@@ -65,7 +70,7 @@ def _pack(
     evidence = Evidence(layout, envelopes, {name: _evidence_file(content) for name, content in files.items()})
     statement = encode_evidence(evidence, image.repository or "image", image.digest)
     bundle = seal_bundle(PAYLOAD_TYPE, statement, signer)
-    if len(bundle) > EVIDENCE_CAP:
+    if len(bundle) > ATTACHED_CAP:
         raise Misused(_too_large(len(bundle), links, files))
     return bundle
 
@@ -125,6 +130,6 @@ def _too_large(size: int, links: Mapping[str, bytes], files: Mapping[str, bytes]
         else "leave the file out, and let a step record its digest as a product"
     )
     return (
-        f"the evidence has {size} bytes, and at most {EVIDENCE_CAP} are stored and read. The largest part is "
+        f"the evidence has {size} bytes, and at most {ATTACHED_CAP} are attached. The largest part is "
         f"{name} with {len(content)} bytes: {remedy}"
     )

@@ -88,9 +88,9 @@ def attach(
     """Put links and layout on IMAGE as signed evidence, after the same decision that verify makes."""
     from intoto_action.attach.attach import prepare, publish, read_files
     from intoto_action.attach.collect import collect
-    from intoto_action.formats.reference import parse_tag
+    from intoto_action.formats.reference import parse_free_tag
 
-    checked_tags = tuple(parse_tag(tag) for tag in tags)
+    checked_tags = tuple(parse_free_tag(tag) for tag in tags)
     signed_layout = _read_layout(layout)
     collected = collect(link_dir)
     for path in collected.replaced:
@@ -123,10 +123,11 @@ def _read_layout(path: Path) -> Envelope:
 def _open(
     text: str, registry: RegistryOptions, timeout: float, push_with: str, environ: Mapping[str, str]
 ) -> tuple[Store, Image]:
+    from intoto_action.deadline import Deadline
     from intoto_action.formats.reference import parse_reference
 
     reference = parse_reference(text)
-    store = registry.store(reference, timeout, environ, push_with=push_with)
+    store = registry.store(reference, Deadline(timeout), environ, push_with=push_with)
     image = store.resolve(reference)
     if reference.digest is None:
         tell(f"{text} is {image.digest} now, and that is what the evidence is for")

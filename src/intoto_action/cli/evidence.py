@@ -50,6 +50,7 @@ def extract(
 
     Only evidence that passes is written. A stock verifier that is run on it says nothing about which image it is for.
     """
+    from intoto_action.deadline import Deadline
     from intoto_action.formats.evidence import parse_signed
     from intoto_action.formats.reference import parse_reference
     from intoto_action.formats.strict_json import DOCUMENT_CAP
@@ -62,7 +63,7 @@ def extract(
     pinned = parse_signed(read_capped(layout, DOCUMENT_CAP, "the layout"), str(layout)) if layout else None
     demands = trust.demands(environ=os.environ, layout=pinned)
     reference = parse_reference(image)
-    store = registry.store(reference, timeout, os.environ)
+    store = registry.store(reference, Deadline(timeout), os.environ)
     outcome = verify_image(store, reference, demands, at=datetime.now(UTC))
     extracted = documents_of(outcome, demands)
     write_extracted(directory, extracted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -82,6 +83,13 @@ class Verbs(click.Group):
             sys.stdout.flush()
         except BrokenPipeError:
             return _leave_the_pipe()
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                return _internal(error)
+            return _tell(
+                "error: there is no space left to write to, so what was said may be incomplete",
+                ExitCode.INFRASTRUCTURE,
+            )
         except Exception as error:  # noqa: BLE001 - the outermost door: nobody gets a traceback unasked
             return next(answer(error) for kind, answer in _ANSWERS if isinstance(error, kind))
         return int(result) if isinstance(result, int) else ExitCode.PASS

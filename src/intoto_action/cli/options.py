@@ -20,6 +20,7 @@ import msgspec
 from intoto_action.reason import Misused
 
 if TYPE_CHECKING:
+    from intoto_action.deadline import Deadline
     from intoto_action.decide.demands import Demands, Revoked, SameAs
     from intoto_action.formats.envelope import Envelope
     from intoto_action.formats.reference import DirectoryReference, Reference
@@ -128,18 +129,17 @@ class RegistryOptions(msgspec.Struct, frozen=True):
     def store(
         self,
         reference: Reference | DirectoryReference,
-        timeout: float,
+        deadline: Deadline,
         environ: Mapping[str, str],
         *,
         push_with: str = "cosign",
     ) -> Store:
-        """The place where `reference` lies; all that is done there ends within `timeout` seconds from now."""
-        from intoto_action.deadline import Deadline
+        """The place where `reference` lies; all that is done there ends within `deadline`."""
         from intoto_action.store.open import open_store
 
         return open_store(
             reference,
-            deadline=Deadline(timeout),
+            deadline=deadline,
             allow_http=self.allow_http,
             token_realms=self.token_realms,
             environ=environ,
@@ -182,6 +182,10 @@ class TrustOptions(msgspec.Struct, frozen=True, kw_only=True):
         from intoto_action.decide.demands import Demands, Trust
         from intoto_action.keys.words import open_public_key
 
+        if self.layout_threshold > 1 and not self.layout_keys:
+            raise Misused(
+                "expected --layout-key PUB beside --layout-threshold: whose signatures are to be counted?"
+            )
         keys = tuple(open_public_key(word, environ=environ) for word in self.layout_keys)
         distinct = len({key.spki for key in keys})
         if keys and self.layout_threshold > distinct:
@@ -357,11 +361,12 @@ def _repositories(text: str) -> str:
     """A repository, or a prefix of some with `/**`, as references are written out in full."""
     from intoto_action.formats.reference import parse_registry_reference
 
-    prefix, stars = (text.removesuffix("**"), "**") if text.endswith("/**") else (text, "")
-    reference = parse_registry_reference(f"{prefix}x" if stars else prefix)
+    # Two segments more, because one behind docker.io would be read as docker.io/library/….
+    probe = "/probe/probe" if text.endswith("/**") else ""
+    reference = parse_registry_reference(text.removesuffix("/**") + probe)
     if reference.tag or reference.digest:
         raise Misused(f"--same-as: expected a repository without tag and digest, found {text[:200]!r}")
-    return reference.name.removesuffix("x") + stars if stars else reference.name
+    return reference.name.removesuffix(probe) + "/**" if probe else reference.name
 
 
 def _revoked(words: Sequence[str], environ: Mapping[str, str]) -> Revoked:

@@ -20,6 +20,7 @@ from intoto_action.cli.options import (
     timeout_option,
     trust_options,
 )
+from intoto_action.deadline import Deadline
 from intoto_action.reason import Malformed, Misused, Reason
 
 if TYPE_CHECKING:
@@ -89,8 +90,9 @@ def verify(
     """
     from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
 
-    _check_words(trust, layout, link_dir, digest, bundles, images)
+    _check_words(trust, layout, link_dir, digest, bundles, report, images)
     at = datetime.now(UTC)
+    deadline = Deadline(timeout)
     verdicts = []
     for subject in images or (digest or str(link_dir),):
         try:
@@ -100,7 +102,7 @@ def verify(
             elif digest is not None:
                 verdicts.append(_verify_digest(digest, bundles, demands, at))
             else:
-                verdicts.append(_verify_image(subject, bundles, demands, registry, timeout, at))
+                verdicts.append(_verify_image(subject, bundles, demands, registry, deadline, at))
         except _Refused as refused:
             verdicts.append(_refusal(subject, trust, refused))
     print_verdicts(verdicts, form)
@@ -132,6 +134,7 @@ def _check_words(
     link_dir: Path | None,
     digest: str | None,
     bundles: tuple[Path, ...],
+    report: Path | None,
     images: tuple[str, ...],
 ) -> None:
     if sum((bool(images), link_dir is not None, digest is not None)) != 1:
@@ -148,6 +151,9 @@ def _check_words(
         raise Misused(
             "--bundle, --subject-step, --attester and --same-as speak of an image: leave them out with --link-dir"
         )
+    given = [each for each in (layout, *bundles) if each is not None]
+    if report is not None and any(each.resolve() == report.resolve() for each in given):
+        raise Misused(f"--report {report} would overwrite what is verified: name another file")
     if digest is not None and not bundles:
         raise Misused("expected --bundle FILE beside --digest: there is no registry to ask")
     if bundles and len(images) > 1:
@@ -188,7 +194,7 @@ def _verify_image(
     bundles: tuple[Path, ...],
     demands: Demands,
     registry: RegistryOptions,
-    timeout: float,
+    deadline: Deadline,
     at: datetime,
 ) -> Verdict:
     from intoto_action.formats.reference import parse_reference
@@ -196,7 +202,7 @@ def _verify_image(
 
     with _refusing(Reason.INVALID_REFERENCE):
         reference = parse_reference(text)
-    store = registry.store(reference, timeout, os.environ)
+    store = registry.store(reference, deadline, os.environ)
     return verify_image(store, reference, demands, at=at, bundles=_read_bundles(bundles)).verdict
 
 

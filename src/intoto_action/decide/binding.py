@@ -39,25 +39,51 @@ def bind(chain: Chain, image: Image, demands: Demands) -> str:
 
     Raises: Denied with SUBJECT_UNBOUND.
     """
-    repositories = _repositories(chain.layout, image, demands)
-    steps = _binding_steps(chain.layout, repositories, demands)
+    named = _named_step(chain.layout, demands)
+    repositories = _repositories(chain.layout, image, demands, named)
+    steps = _binding_steps(chain.layout, repositories, named)
     findings = [finding for step in steps for finding in _unbound(chain, step, repositories, image)]
     if findings:
         raise Denied(*findings)
-    makers = [step.name for step in steps if not _passed_through(chain, step, repositories, image)]
-    if not makers:
-        names = ", ".join(repr(step.name) for step in steps)
-        expected = "a step that makes the image"
+    makers = [step for step in steps if not _passed_through(chain, step, repositories, image)]
+    if not makers or named not in (None, *makers):
+        wanted = [named] if named else steps
+        names = ", ".join(repr(step.name) for step in wanted)
+        expected = (
+            f"step {named.name!r} to make the image (--subject-step)"
+            if named
+            else "a step that makes the image"
+        )
         found = f"{names} only passed it on: it is among the materials too"
-        raise Denied(_finding(chain, image, expected, found, steps[0].name, repositories))
-    return f"{image.digest} is a product of step {', '.join(repr(name) for name in makers)}"
+        raise Denied(_finding(chain, image, expected, found, wanted[0].name, repositories))
+    products = sorted({name for step in makers for name in _made(chain, step, repositories, image)})
+    names = ", ".join(repr(step.name) for step in makers)
+    return f"{', '.join(products)} with {image.digest} is a product of step {names}"
 
 
-def _repositories(layout: Layout, image: Image, demands: Demands) -> frozenset[str]:
+def _named_step(layout: Layout, demands: Demands) -> Step | None:
+    if demands.subject_step is None:
+        return None
+    step = layout.step(demands.subject_step)
+    if step is not None:
+        return step
+    finding = Finding(
+        reason=Reason.SUBJECT_UNBOUND,
+        where="the layout",
+        expected=f"step {demands.subject_step!r} (--subject-step)",
+        found=f"steps {', '.join(repr(step.name) for step in layout.steps)}",
+    )
+    raise Denied(finding)
+
+
+def _repositories(layout: Layout, image: Image, demands: Demands, named: Step | None) -> frozenset[str]:
+    """What the image may be called: by its repository, or where it has none by the layout, or the named step."""
     if image.repository is not None:
         return frozenset({demands.origin_of(image.repository)})
+    if named is not None:
+        return frozenset(_required(named))
     required = frozenset(repository for step in layout.steps for repository in _required(step))
-    if len(required) == 1 or demands.subject_step is not None:
+    if len(required) == 1:
         return required
     found = f"{len(required)} ({', '.join(sorted(required))})" if required else "none"
     finding = Finding(
@@ -70,10 +96,8 @@ def _repositories(layout: Layout, image: Image, demands: Demands) -> frozenset[s
     raise Denied(finding)
 
 
-def _binding_steps(layout: Layout, repositories: frozenset[str], demands: Demands) -> list[Step]:
-    steps = [step for step in layout.steps if repositories.intersection(_required(step))]
-    if demands.subject_step is not None and layout.step(demands.subject_step) not in (None, *steps):
-        steps += [step for step in layout.steps if step.name == demands.subject_step]
+def _binding_steps(layout: Layout, repositories: frozenset[str], named: Step | None) -> list[Step]:
+    steps = [step for step in layout.steps if step is named or repositories.intersection(_required(step))]
     if steps:
         return steps
     names = ", ".join(sorted(repositories))
@@ -109,6 +133,11 @@ def _unbound(chain: Chain, step: Step, repositories: frozenset[str], image: Imag
     ]
     expected = f"product {' or '.join('oci:' + each for each in sorted(repositories)) or 'oci:…'} with {image.digest}"
     yield _finding(chain, image, expected, found + "".join(related), step.name, repositories)
+
+
+def _made(chain: Chain, step: Step, repositories: frozenset[str], image: Image) -> list[str]:
+    products = _images(chain.link(step.name).products, repositories)
+    return [name for name, digests in products.items() if digests.has(image.digest)]
 
 
 def _passed_through(chain: Chain, step: Step, repositories: frozenset[str], image: Image) -> bool:

@@ -24,6 +24,7 @@ _REPOSITORY = re.compile(
 )
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z|sha512:[0-9a-f]{128}\Z")
+_LIST_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{32,128}(?:\.[a-z]+)?\Z", re.IGNORECASE)
 _LONGEST = 4096
 _LONGEST_REPOSITORY = 255
 _IDENTIFIER = re.compile(r"[0-9a-f]{64}\Z")
@@ -145,6 +146,18 @@ def parse_tag(text: str) -> str:
     """
     if not _TAG.match(text):
         raise Malformed("tag", "letters, digits and . _ - (at most 128)", repr(text[:200]))
+    return text
+
+
+def parse_free_tag(text: str) -> str:
+    """A tag that an image may be put under: none of those where lists of attestations and signatures are kept.
+
+    Source: OCI distribution specification 1.1, referrers tag schema (`sha256-<hex>`); cosign's `.sig`, `.att`, `.sbom`.
+    An image under such a tag would replace the list, and with it everything that is attached to another image.
+    Raises: Malformed.
+    """
+    if _LIST_TAG.match(parse_tag(text)):
+        raise Malformed("tag", "one that is not the place of an image's attestations", repr(text))
     return text
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.parts.attached import Faulty, Shelf
 from tests.parts.chain import NOW, Chain, MemorySigner, digests
 
-from intoto_action.attach.attach import Prepared, prepare, publish, read_files
+from intoto_action.attach.attach import ATTACHED_CAP, Prepared, prepare, publish, read_files
 from intoto_action.formats.evidence import EVIDENCE_CAP, parse_signed
 from intoto_action.formats.oci import Descriptor
 from intoto_action.formats.reference import DirectoryReference, Image
@@ -81,7 +81,7 @@ class TestPreparing:
         with pytest.raises(Misused, match="dir:") as caught:
             prepared(shelf, chain)
         assert chain.link("scan").file_name in str(caught.value)
-        assert str(EVIDENCE_CAP) in str(caught.value)
+        assert str(ATTACHED_CAP) in str(caught.value)
 
     def test_a_file_that_makes_the_evidence_too_large_is_named(self, shelf: Shelf) -> None:
         with pytest.raises(Misused, match=r"report\.json .* leave the file out"):

@@ -172,6 +172,21 @@ class TestTrust:
         assert self.parse() == TrustOptions()
         assert self.demands().layout_trust is None
 
+    @pytest.mark.parametrize(
+        ("words", "pair"),
+        [
+            ("mirror.corp/**=docker.io/**", SameAs("mirror.corp/**", "docker.io/**")),
+            ("mirror.corp/hub/**=docker.io/library/**", SameAs("mirror.corp/hub/**", "docker.io/library/**")),
+            ("mirror.corp/x/app=alpine", SameAs("mirror.corp/x/app", "docker.io/library/alpine")),
+        ],
+    )
+    def test_a_mirror_of_docker_hub_is_what_it_says(self, words: str, pair: SameAs) -> None:
+        assert self.demands("--same-as", words).same_as == (pair,)
+
+    def test_a_threshold_without_keys_counts_nothing(self) -> None:
+        with pytest.raises(Misused, match="--layout-key"):
+            self.demands("--layout-threshold", "2")
+
     def test_every_word_finds_its_field(self) -> None:
         words = ["--layout-key", "env:ALICE", "--layout-key", "env:BOB", "--layout-threshold", "2"]
         words += ["--attester", "env:BOB", "--same-as", "mirror.corp/x/**=ghcr.io/x/**"]

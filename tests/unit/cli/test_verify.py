@@ -1,12 +1,14 @@
 """`verify` as a process: exit codes, output for machines and people, and what cannot change a verdict."""
 
 import json
+import subprocess
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from tests.parts.chain import ARTIFACT, NOW, digests
-from tests.parts.desk import Desk, run
+from tests.parts.desk import Desk, console_script, run
 from tests.parts.images import add_to_image_directory, small_image
 
 from intoto_action.cli.main import main
@@ -49,6 +51,21 @@ class TestExitCodes:
         assert (ended.code, ended.err) == (0, "")
         assert ended.out.startswith("PASS")
         assert attached.shelf.digest in ended.out
+
+    def test_a_verdict_that_nobody_could_write_down_is_3(self, attached: Desk) -> None:
+        with Path("/dev/full").open("w") as full:
+            command = [console_script(), "verify", "--layout-key", "owner.pub", attached.image]
+            done = subprocess.run(
+                command, cwd=attached.directory, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+        assert done.returncode == 3
+        assert "no space left" in done.stderr
+
+    def test_a_report_never_replaces_what_is_verified(self, attached: Desk) -> None:
+        before = (attached.directory / "root.layout").read_bytes()
+        ended = attached.verify("--layout", "root.layout", "--report", "./root.layout")
+        assert ended.code == 2
+        assert (attached.directory / "root.layout").read_bytes() == before
 
     def test_a_denial_is_1_with_its_reason_and_what_to_do(self, desk: Desk) -> None:
         ended = broken(desk).verify()

@@ -397,8 +397,8 @@ def test_whatever_in_toto_denies_of_a_broken_chain_we_deny() -> None:
         compare(case, seen)
 
     decided_by_both()
-    assert seen["pass / pass"] > 20, f"the chains are hardly ever good: {seen}"
-    assert seen["deny / deny"] > 15, f"the chains are hardly ever bad: {seen}"
+    assert seen["pass / pass"] > 10, f"the chains are hardly ever good: {seen}"
+    assert seen["deny / deny"] > 5, f"the chains are hardly ever bad: {seen}"
 
 
 def test_whatever_in_toto_denies_under_any_rules_we_deny() -> None:
@@ -411,4 +411,4 @@ def test_whatever_in_toto_denies_under_any_rules_we_deny() -> None:
 
     decided_by_both()
     assert seen["pass / pass"] > 5, f"the chains are hardly ever good: {seen}"
-    assert seen["deny / deny"] > 15, f"the chains are hardly ever bad: {seen}"
+    assert seen["deny / deny"] > 5, f"the chains are hardly ever bad: {seen}"

@@ -104,6 +104,25 @@ def test_a_named_step_is_checked_beside_those_of_the_layout(chain: Chain) -> Non
     assert chain.verify(subject_step="checkout").reason is Reason.SUBJECT_UNBOUND
 
 
+@pytest.mark.parametrize("step", ["nowhere", ""])
+def test_a_named_step_that_the_layout_does_not_have_makes_nothing(chain: Chain, step: str) -> None:
+    verdict = chain.verify(subject_step=step)
+    assert verdict.reason is Reason.SUBJECT_UNBOUND
+    assert "--subject-step" in verdict.explanation[0].expected
+
+
+def test_a_named_step_that_only_passed_the_image_on_did_not_make_it(chain: Chain) -> None:
+    verdict = chain.verify(subject_step="scan")
+    assert verdict.reason is Reason.SUBJECT_UNBOUND
+    assert verdict.explanation[0].step == "scan"
+    assert chain.verify(subject_step="build").verdict == "pass"
+
+
+def test_the_verdict_says_under_which_name_the_image_was_bound(chain: Chain) -> None:
+    chain.image = Image(None, IMAGE_DIGEST)
+    assert chain.verify().subject == f"{ARTIFACT} with {IMAGE_DIGEST} is a product of step 'build'"
+
+
 def test_a_file_under_the_name_of_the_image_binds_by_its_digest_only(chain: Chain) -> None:
     link = chain.link("build")
     link.change(products={**link.link.products, ARTIFACT: digests("c")})
@@ -141,6 +160,8 @@ def test_an_image_without_a_repository_is_unbound_when_the_layout_names_two(chai
     link.change(products={**link.link.products, other: digests_of(OTHER)})
     chain.image = Image(None, IMAGE_DIGEST)
     assert chain.verify().reason is Reason.SUBJECT_UNBOUND
+    assert chain.verify(subject_step="build").verdict == "pass", "as the advice says"
+    assert chain.verify(subject_step="checkout").reason is Reason.SUBJECT_UNBOUND
 
 
 @pytest.mark.parametrize(

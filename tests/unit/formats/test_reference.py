@@ -12,6 +12,7 @@ from intoto_action.formats.reference import (
     Platform,
     Reference,
     parse_digest,
+    parse_free_tag,
     parse_reference,
     parse_registry_reference,
     parse_tag,
@@ -273,3 +274,15 @@ def test_a_tag_is_itself(text: str) -> None:
 def test_an_image_is_written_with_its_digest_and_never_a_tag() -> None:
     assert str(Image("ghcr.io/octo/app", SHA256)) == f"ghcr.io/octo/app@{SHA256}"
     assert str(Image(None, SHA256, platforms=(Platform("linux/amd64", SHA512),))) == SHA256
+
+
+@pytest.mark.parametrize("suffix", ["", ".sig", ".att", ".sbom"])
+@pytest.mark.parametrize("tag", ["sha256-" + "1a" * 32, "SHA256-" + "1A" * 32, "sha512-" + "1a" * 32])
+def test_an_image_is_put_under_no_tag_where_attestations_are_listed(tag: str, suffix: str) -> None:
+    with pytest.raises(Malformed, match="place of an image's attestations"):
+        parse_free_tag(tag + suffix)
+
+
+@pytest.mark.parametrize("tag", ["1.0", "sha256", "sha-1a2b3c4", "sha256-short"])
+def test_other_tags_are_free(tag: str) -> None:
+    assert parse_free_tag(tag) == tag
