@@ -65,7 +65,7 @@ def record_materials(task: Task, here: Here) -> Before:
     """
     sketch = _link(task, here, Before(materials={}), {}, None)
     payload_of(sketch)
-    check_secrets(sketch, here.environ)
+    check_secrets(sketch, here.environ, task.private)
     for word in task.products:
         check_product(parse_pattern(word, here.base))
     selection = select(task.materials, Excludes(task.excludes), here)
@@ -105,7 +105,7 @@ def record_products(task: Task, here: Here, before: Before, outcome: Outcome | N
     link = _link(task, here, msgspec.structs.replace(before, materials=materials), products, outcome)
     check_artifacts(link.materials, "materials")
     check_artifacts(link.products, "products")
-    check_secrets(link, here.environ)
+    check_secrets(link, here.environ, task.private)
     return link
 
 

@@ -219,6 +219,17 @@ def test_a_secret_in_the_command_is_refused_before_it_runs(recorder: Recorder) -
     assert recorder.link()["command"] == ["deploy"]
 
 
+def test_a_line_of_the_key_in_the_command_is_refused_whatever_its_variable_is_called(
+    recorder: Recorder,
+) -> None:
+    pem = recorder.key.read_text()
+    line = pem.split("\n")[1]
+    done = recorder(*SH, f"touch ran; echo {line}", key="env:SIGNING", environ={"SIGNING": pem})
+    assert done.returncode == 2
+    assert "SIGNING" in done.stderr and line not in done.stderr
+    assert not (recorder.base / "ran").exists()
+
+
 def test_a_secret_in_the_name_of_a_product_leaves_no_link(recorder: Recorder) -> None:
     done = recorder("--products", ".", *SH, 'touch "out-$A_TOKEN"', environ={"A_TOKEN": "s3cr3t-s3cr3t"})
     assert done.returncode == 2
