@@ -34,7 +34,7 @@ class TokenServer:
         self._authorization = f"Basic {pair}"
         self._username = username
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.certificate = _certificate(self._key)
+        self.certificate = certificate_of(self._key)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -93,7 +93,8 @@ def _b64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _certificate(key: rsa.RSAPrivateKey) -> bytes:
+def certificate_of(key: rsa.RSAPrivateKey) -> bytes:
+    """A certificate that the key signed itself, as PEM."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "token server of the tests")])
     now = datetime.now(UTC)
     return (

@@ -25,7 +25,7 @@ from intoto_action.formats.strict_json import decode
 from intoto_action.reason import Malformed, Unavailable
 from intoto_action.store.address import is_loopback, origin_of
 from intoto_action.store.content import check_cap, check_digest, check_size, digest_like
-from intoto_action.store.http import Answer, Request, Transport
+from intoto_action.store.http import Answer, NoTls, Request, Transport
 from intoto_action.store.tokens import Authorizer
 
 _ACCEPT = ", ".join((OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX))
@@ -226,7 +226,13 @@ class Distribution:
         return self._base
 
     def _choose_origin(self) -> str:
-        """https; http for loopback; with `--allow-http-registry` http for a host that speaks no https."""
+        """https; http for loopback; with `--allow-http-registry` http for a port that answers, and not in TLS.
+
+        A certificate that is not trusted, a reset, a refused connection or silence are no such answer: whoever can
+        disturb a connection would otherwise have the password sent in clear.
+
+        Raises: Unavailable when it is not known whether the port speaks TLS.
+        """
         host = "registry-1.docker.io" if self.registry == DOCKER_HUB else self.registry
         origin = origin_of(f"https://{host}")
         if origin is None:
@@ -239,8 +245,13 @@ class Distribution:
         request = Request(method="GET", url=f"https://{host}/v2/", what=what, cap=_SMALL, repeatable=False)
         try:
             self.transport.send(request)
-        except Unavailable:
+        except NoTls:
             return f"http://{host}"
+        except Unavailable as error:
+            raise Unavailable(
+                f"{error}; --allow-http-registry has plain http spoken only where a port answers without TLS: "
+                f"if {host} serves http on another port, name the port in the reference"
+            ) from error
         return f"https://{host}"
 
 

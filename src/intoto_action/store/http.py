@@ -34,6 +34,8 @@ _ERROR_BODY_CAP = 1 << 14
 _USER_AGENT = "intoto-action"
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({429, 500, 502, 503, 504})
+_NO_TLS_RECORD = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
+"""OpenSSL's names, older and newer, for bytes that do not begin a TLS record."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +64,10 @@ class Answer(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     body: bytes
     url: str
+
+
+class NoTls(Unavailable):
+    """Something answered, and not in TLS: what it sent is no TLS record, as when plain http is spoken there."""
 
 
 class _Passing(Exception):
@@ -192,10 +198,7 @@ class Transport:
             with response:
                 body = self._body(response, request)
         except requests.exceptions.SSLError as error:
-            raise Unavailable(
-                f"{request.what}: {_host(url)} has no TLS that is trusted: {_root(error)}; for a certificate of "
-                "one's own set SSL_CERT_FILE, for a registry without TLS say --allow-http-registry"
-            ) from error
+            raise _untrusted(request.what, url, error) from error
         except requests.exceptions.ProxyError as error:
             raise _Passing(f"the proxy for {_host(url)} did not connect: {_root(error)}") from error
         except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
@@ -267,16 +270,29 @@ def _host(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2][:200]
 
 
+def _untrusted(what: str, url: str, error: BaseException) -> Unavailable:
+    """What to do about TLS that failed: a certificate that is not trusted is never a reason to go without."""
+    said = f"{what}: {_host(url)} has no TLS that is trusted: {_root(error)}"
+    if getattr(_innermost(error), "reason", None) in _NO_TLS_RECORD:
+        return NoTls(f"{said}; for a registry without TLS say --allow-http-registry")
+    return Unavailable(f"{said}; for a certificate of one's own set SSL_CERT_FILE")
+
+
 def _root(error: BaseException) -> str:
     """The innermost cause in words: the outer ones repeat it with addresses of objects."""
+    seen = _innermost(error)
+    text = str(seen).rpartition(": ")[2] if "object at 0x" in str(seen) else str(seen)
+    return " ".join(text.split())[:300] or type(seen).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
     seen: BaseException = error
     for _ in range(10):
         inner = getattr(seen, "reason", None) or seen.__cause__ or next(iter(seen.args), None)
         if not isinstance(inner, BaseException):
             break
         seen = inner
-    text = str(seen).rpartition(": ")[2] if "object at 0x" in str(seen) else str(seen)
-    return " ".join(text.split())[:300] or type(seen).__name__
+    return seen
 
 
 def _times(count: int) -> str:

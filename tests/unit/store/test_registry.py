@@ -1,10 +1,18 @@
 """What a registry may say, and what is made of it. Honest registries are in tests/integration/store."""
 
 import json
-from collections.abc import Mapping
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.parts.hostile_registry import (
     REPOSITORY,
     Asked,
@@ -14,17 +22,65 @@ from tests.parts.hostile_registry import (
     open_hostile,
 )
 from tests.parts.images import SmallImage, sha256, small_image, small_index
+from tests.parts.token_server import certificate_of
 
 from intoto_action.deadline import Deadline
 from intoto_action.formats.oci import BUNDLE, OCI_INDEX, OCI_MANIFEST, Descriptor
 from intoto_action.formats.reference import Image, Reference, parse_registry_reference
 from intoto_action.reason import Denied, Misused, Reason, Unavailable
-from intoto_action.store.http import Answer, Request, Transport
+from intoto_action.store import distribution
+from intoto_action.store.http import Answer, Transport
 from intoto_action.store.interface import MOST_REFERRERS
 from intoto_action.store.open import open_store
 from intoto_action.store.registry import Registry
 
 MIB = 1 << 20
+
+
+def reset(connection: socket.socket) -> None:
+    """Break off with RST after the greeting."""
+    connection.recv(1000)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def refuse_to_say_anything(connection: socket.socket) -> None:
+    """Take what comes until the other side gives up."""
+    while connection.recv(1000):
+        continue
+
+
+@contextmanager
+def bare_server(behave: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The address of a server that does this with one connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                behave(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(10)
+
+
+@contextmanager
+def https_server(folder: Path) -> Iterator[str]:
+    """The address of a server whose certificate nobody trusts."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    encoding, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    pem = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "server.pem").write_bytes(pem + certificate_of(key))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+
+    def greet(connection: socket.socket) -> None:
+        with suppress(OSError):
+            context.wrap_socket(connection, server_side=True).close()
+
+    with bare_server(greet) as address:
+        yield address
 
 
 def descriptor(text: str, **more: object) -> dict[str, object]:
@@ -313,18 +369,45 @@ class TestSchemes:
     def test_other_hosts_are_reached_over_https_only(self) -> None:
         assert url_of("registry.corp/x", allow_http=False).startswith("https://registry.corp/v2/")
 
-    @pytest.mark.parametrize("speaks_https", [True, False])
-    def test_allowed_http_is_used_where_there_is_no_https(
-        self, monkeypatch: pytest.MonkeyPatch, speaks_https: bool
-    ) -> None:
-        def send(transport: Transport, request: Request) -> Answer:
-            if not speaks_https:
-                raise Unavailable("no TLS")
-            return Answer(200, {}, b"", request.url)
+    def test_allowed_http_is_not_used_where_there_is_https(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Transport, "send", lambda transport, request: Answer(200, {}, b"", request.url))
+        assert url_of("registry.corp/x", allow_http=True).startswith("https://registry.corp/v2/")
 
-        monkeypatch.setattr(Transport, "send", send)
-        scheme = "https" if speaks_https else "http"
-        assert url_of("registry.corp/x", allow_http=True).startswith(f"{scheme}://registry.corp/v2/")
+    def test_allowed_http_is_used_where_plain_http_answers(
+        self, hostile: HostileRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(distribution, "is_loopback", lambda host: False)
+        assert url_of(f"{hostile.address}/x", allow_http=True).startswith(f"http://{hostile.address}/v2/")
+
+    def test_a_certificate_that_is_not_trusted_never_leads_to_plain_http(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(distribution, "is_loopback", lambda host: False)
+        with (
+            https_server(tmp_path) as address,
+            pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED") as caught,
+        ):
+            url_of(f"{address}/x", allow_http=True)
+        assert "SSL_CERT_FILE" in str(caught.value)
+        assert "for a registry without TLS" not in str(caught.value)
+
+    @pytest.mark.parametrize("behave", [reset, refuse_to_say_anything])
+    def test_a_port_that_breaks_off_never_leads_to_plain_http(
+        self, monkeypatch: pytest.MonkeyPatch, behave: Callable[[socket.socket], None]
+    ) -> None:
+        monkeypatch.setattr(distribution, "is_loopback", lambda host: False)
+        with (
+            bare_server(behave) as address,
+            pytest.raises(Unavailable, match="only where a port answers without TLS"),
+        ):
+            url_of(f"{address}/x", allow_http=True)
+
+    def test_nobody_listening_for_https_never_leads_to_plain_http(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(distribution, "is_loopback", lambda host: False)
+        with pytest.raises(Unavailable, match=r"refused.*name the port in the reference"):
+            url_of("127.0.0.1:1/x", allow_http=True)
 
     def test_certificates_that_are_missing_are_misuse(self) -> None:
         with pytest.raises(Misused, match="SSL_CERT_FILE"):
