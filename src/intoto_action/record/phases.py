@@ -15,7 +15,13 @@ from intoto_action.reason import Misused
 from intoto_action.record.credentials import Credentials
 from intoto_action.record.publish import Published, publish_signed, publish_unsigned
 from intoto_action.record.started import Started, StateDirectory
-from intoto_action.record.step import Before, record_materials, record_products, record_step
+from intoto_action.record.step import (
+    Before,
+    record_materials,
+    record_products,
+    record_step,
+    work_could_ask_for_oidc,
+)
 from intoto_action.record.task import Here, Task
 
 if TYPE_CHECKING:
@@ -111,6 +117,7 @@ def start(task: Task, here: Here, *, force: bool = False) -> Recorded:
         resolved=before.resolved,
         patterns=list(task.materials),
         excludes=list(task.excludes),
+        oidc=work_could_ask_for_oidc(task, here),
     )
     return Recorded(state=directory.put(started, force=force))
 
@@ -126,10 +133,14 @@ def stop(task: Task, publication: Publication, here: Here, state: str) -> Record
     publication.check(here)
     directory = StateDirectory(here.base, here.environ)
     started = directory.take(task.step, state)
-    whole = msgspec.structs.replace(
-        task, materials=tuple(started.patterns), excludes=task.excludes or tuple(started.excludes)
-    )
-    before = Before(materials=started.materials, resolved=started.resolved)
+    if task.excludes and list(task.excludes) != started.excludes:
+        raise Misused(
+            f"--exclude: expected those of --phase start ({', '.join(started.excludes) or 'none'}) or none, found "
+            f"{', '.join(task.excludes)}: a link has one list for materials and products; leave the flag out, or start "
+            "the step again"
+        )
+    whole = msgspec.structs.replace(task, materials=tuple(started.patterns), excludes=tuple(started.excludes))
+    before = Before(materials=started.materials, resolved=started.resolved, oidc=started.oidc)
     link = record_products(whole, here, before, None)
     published = publication.publish(link)
     directory.forget(task.step)

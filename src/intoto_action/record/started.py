@@ -26,7 +26,10 @@ _SUFFIX = ".started"
 class Started(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="_type", tag="intoto-action-started"
 ):
-    """What was recorded when the step started; `patterns` and `excludes` as they were given."""
+    """What was recorded when the step started; `patterns` and `excludes` as they were given.
+
+    `oidc` says that the work could ask for a token.
+    """
 
     step: str
     base: str
@@ -34,6 +37,7 @@ class Started(
     resolved: dict[str, str]
     patterns: list[str]
     excludes: list[str]
+    oidc: bool
 
 
 class StateDirectory:

@@ -26,12 +26,13 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     """The half of a link that is known before the work.
 
     `resolved` are the images that were given by a tag, and what they stood for; `pinned` every `oci:` material as
-    `name@digest`.
+    `name@digest`. `oidc` says that work which is no command of ours could ask for a token when it started.
     """
 
     materials: Artifacts
     resolved: dict[str, str] = {}
     pinned: tuple[str, ...] = ()
+    oidc: bool = False
 
 
 def record_step(task: Task, here: Here, *, record_failure: bool = False) -> tuple[Outcome, Link | None]:
@@ -78,6 +79,11 @@ def record_materials(task: Task, here: Here) -> Before:
 
     images = material_images(selection.images, here)
     return Before(materials={**materials, **images.artifacts}, resolved=images.resolved, pinned=images.pinned)
+
+
+def work_could_ask_for_oidc(task: Task, here: Here) -> bool:
+    """Whether the work has a token or can get one: from what is no command of ours nothing is withheld."""
+    return could_ask_for_oidc(here.environ, pass_oidc=task.pass_oidc or not task.command)
 
 
 def check_product(pattern: Pattern) -> None:
@@ -145,7 +151,7 @@ def _link(task: Task, here: Here, before: Before, products: Artifacts, outcome: 
         "materials": list(task.materials),
         "products": list(task.products),
         "exclude": list(task.excludes),
-        "oidc": bool(task.command) and could_ask_for_oidc(here.environ, pass_oidc=task.pass_oidc),
+        "oidc": before.oidc or work_could_ask_for_oidc(task, here),
         "after-the-fact": task.after_the_fact,
     }
     if before.resolved:

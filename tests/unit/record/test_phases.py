@@ -37,6 +37,45 @@ def test_start_and_stop_record_what_was_there_before_and_after(recorder: Recorde
     assert said["after-the-fact"] is False
 
 
+@pytest.mark.parametrize(("first", "second"), [("*.o", "*.a"), ("", "*.o")])
+def test_stop_cannot_leave_out_what_start_did_not(recorder: Recorder, first: str, second: str) -> None:
+    recorder.write("src/a")
+    state = begin(recorder, *(("--exclude", first) if first else ()))
+    words = ("--phase", "stop", "--state", state, "--products", "src")
+    done = recorder(*words, "--exclude", second)
+    assert done.returncode == 2
+    assert "expected those of --phase start" in done.stderr
+    assert recorder.no_link()
+    assert recorder(*words, *(("--exclude", first) if first else ())).returncode == 0
+    assert recorder.link()["environment"]["recorded"]["exclude"] == ([first] if first else [])
+
+
+TOKEN = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x"}
+
+
+@pytest.mark.parametrize(
+    ("at_start", "at_stop"), [(True, True), (True, False), (False, True), (False, False)]
+)
+def test_work_in_brackets_that_could_ask_for_a_token_is_said_in_the_link(
+    recorder: Recorder, at_start: bool, at_stop: bool
+) -> None:
+    recorder.write("src/a")
+    begun = ("--phase", "start", "--materials", "src")
+    state = recorder(*begun, key="", environ=TOKEN if at_start else {}).stdout.strip()
+    words = ("--phase", "stop", "--state", state, "--products", "src")
+    assert recorder(*words, environ=TOKEN if at_stop else {}).returncode == 0
+    assert recorder.link()["environment"]["recorded"]["oidc"] is (at_start or at_stop)
+
+
+@pytest.mark.parametrize("environ", [TOKEN, {}])
+def test_work_before_the_link_that_could_ask_for_a_token_is_said_in_it(
+    recorder: Recorder, environ: dict[str, str]
+) -> None:
+    recorder.write("out")
+    assert recorder("--phase", "after", "--products", "out", environ=environ).returncode == 0
+    assert recorder.link()["environment"]["recorded"]["oidc"] is bool(environ)
+
+
 def test_nothing_of_a_started_step_is_in_the_work_tree_or_signed(recorder: Recorder) -> None:
     recorder.write("src/a")
     state = begin(recorder)
