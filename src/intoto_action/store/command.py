@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import IO
 
 import msgspec
 
@@ -34,9 +36,7 @@ def run(
 
     Raises: NotThere; Unavailable when it cannot be started or does not end within `seconds` (then it is killed).
     """
-    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as stdin:
-        stdin.write(given)
-        stdin.seek(0)
+    with _scratch() as errors, _scratch(given) as stdin:
         try:
             process = subprocess.Popen(
                 argv, stdin=stdin, stdout=subprocess.PIPE, stderr=errors, env=dict(environ)
@@ -48,6 +48,21 @@ def run(
         output = _output(process, argv[0], seconds, cap)
         errors.seek(0)
         return Ended(process.returncode, output, errors.read(cap))
+
+
+def _scratch(content: bytes = b"") -> IO[bytes]:
+    """A file without a name that holds this, read from its beginning."""
+    try:
+        with ExitStack() as stack:
+            file = stack.enter_context(tempfile.TemporaryFile())
+            file.write(content)
+            file.seek(0)
+            stack.pop_all()
+            return file
+    except OSError as error:
+        raise Unavailable(
+            f"no temporary file can be written: {error.strerror or error}; make room, or set TMPDIR"
+        ) from error
 
 
 def _output(process: subprocess.Popen[bytes], name: str, seconds: float, cap: int) -> bytes:

@@ -94,7 +94,7 @@ class CosignPush:
             raise Unavailable(f"cosign {text[:40]!r} is too old, or not a release; {_ADVICE}")
 
     def _attach(self, registry: Registry, image: Image, bundle: bytes) -> None:
-        with tempfile.TemporaryDirectory(prefix="intoto-action-") as directory:
+        with _scratch_directory() as directory:
             path = Path(directory) / "bundle.sigstore.json"
             write_whole(path, bundle, mode=0o600, overwrite=False)
             flags = ["--allow-http-registry"] if registry.distribution.is_plain_http else []
@@ -116,6 +116,15 @@ class CosignPush:
             return run(argv, environ=self._environ, seconds=seconds)
         except NotThere as error:
             raise Unavailable(f"{error}; {_ADVICE}") from error
+
+
+def _scratch_directory() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="intoto-action-")
+    except OSError as error:
+        raise Unavailable(
+            f"no temporary directory can be made for cosign: {error.strerror or error}; make room, or set TMPDIR"
+        ) from error
 
 
 def _written(registry: Registry, image: Image, bundle: bytes, known: set[str]) -> Descriptor | None:

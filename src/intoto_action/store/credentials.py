@@ -21,7 +21,7 @@ from intoto_action.formats.reference import DOCKER_HUB
 from intoto_action.formats.strict_json import decode
 from intoto_action.reason import Malformed, Misused, Unavailable
 from intoto_action.store.command import NotThere, run
-from intoto_action.store.files import read_capped
+from intoto_action.store.files import read_capped, why
 
 _FILE_CAP = 1 << 20
 _HELPER_SECONDS = 30.0
@@ -203,7 +203,11 @@ def _read(path: Path) -> _File:
 
 
 def _existing(path: Path) -> Iterator[Path]:
-    if path.exists():
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        raise Misused(f"registry credentials: {path} cannot be looked at: {why(error)}") from error
+    if is_there:
         yield path
 
 

@@ -37,7 +37,7 @@ from intoto_action.formats.reference import DirectoryReference, Image, Reference
 from intoto_action.formats.strict_json import decode
 from intoto_action.reason import Denied, Finding, Malformed, Misused, Reason, Unavailable
 from intoto_action.store.content import check_cap, check_digest, check_size
-from intoto_action.store.files import read_plain, write_whole
+from intoto_action.store.files import read_plain, why, write_whole
 from intoto_action.store.interface import MOST_REFERRERS, Referrers
 from intoto_action.store.listing import (
     Entry,
@@ -249,7 +249,11 @@ class ImageDirectory:
         """Where a blob lies. A digest is hex, so no path can be smuggled in; links out of the directory are refused."""
         algorithm, _, hexadecimal = parse_digest(digest).partition(":")
         folder = self._directory / "blobs" / algorithm
-        if folder.exists() and not folder.resolve().is_relative_to(self._directory.resolve()):
+        try:
+            leads_out = folder.exists() and not folder.resolve().is_relative_to(self._directory.resolve())
+        except OSError as error:
+            raise self._unsearchable(folder, error) from error
+        if leads_out:
             raise Unavailable(f"{folder} leads out of the image directory; only what lies inside is used")
         return folder / hexadecimal
 
@@ -264,17 +268,28 @@ class ImageDirectory:
         """Blobs never change, so one that is there and whole stays; a broken one is replaced."""
         digest = digest_of(content)
         path = self._blob_path(digest)
-        if (
-            path.exists()
-            and path.stat().st_size == len(content)
-            and self._blob(digest, len(content)) == content
-        ):
+        if self._size(path) == len(content) and self._blob(digest, len(content)) == content:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Misused(f"{path.parent} cannot be made: {error.strerror or error}") from error
         write_whole(path, content, overwrite=True)
+
+    def _size(self, path: Path) -> int | None:
+        """How long a blob is; None when there is none."""
+        try:
+            return path.lstat().st_size
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unsearchable(path, error) from error
+
+    def _unsearchable(self, path: Path, error: OSError) -> Unavailable:
+        return Unavailable(
+            f"image directory {self._directory}: {path} cannot be looked at: {why(error)}; let the user that "
+            "runs this search the directory"
+        )
 
     def _write_listing(self, listing: Listing) -> None:
         document = listing.encode()
@@ -292,7 +307,7 @@ class ImageDirectory:
         try:
             descriptor = os.open(self._directory / _MARKER, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
-            raise Unavailable(f"{self._directory / _MARKER} cannot be locked: {error.strerror}") from error
+            raise Unavailable(f"{self._directory / _MARKER} cannot be locked: {why(error)}") from error
         try:
             self._wait_for_lock(descriptor)
             yield
@@ -305,6 +320,11 @@ class ImageDirectory:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 self._pause()
+            except OSError as error:
+                raise Unavailable(
+                    f"{self._directory / _MARKER} cannot be locked: {why(error)}; use a directory on a file system "
+                    "with flock(2)"
+                ) from error
             else:
                 return
 

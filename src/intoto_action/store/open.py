@@ -8,6 +8,7 @@ from pathlib import Path
 from intoto_action.deadline import Deadline
 from intoto_action.formats.reference import DirectoryReference, Reference
 from intoto_action.reason import Misused
+from intoto_action.store.files import why
 from intoto_action.store.image_directory import ImageDirectory
 from intoto_action.store.interface import Store
 
@@ -89,6 +90,12 @@ def _ca_bundle(environ: Mapping[str, str]) -> str | None:
     name = next((name for name in _CA_VARIABLES if environ.get(name)), None)
     if name is None:
         return None
-    if not Path(environ[name]).exists():
+    try:
+        is_there = Path(environ[name]).exists()
+    except OSError as error:
+        raise Misused(
+            f"{name}: {environ[name]} with the certificates to trust cannot be looked at: {why(error)}"
+        ) from error
+    if not is_there:
         raise Misused(f"{name}: there is no file {environ[name]} with the certificates to trust")
     return environ[name]

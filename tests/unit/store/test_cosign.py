@@ -1,5 +1,6 @@
 """cosign that is missing, too old or failing: its own words, and what to do. The real one is in tests/integration."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -120,3 +121,18 @@ def test_what_is_no_bundle_is_not_handed_to_cosign(
     with pytest.raises(Misused, match="Sigstore bundles"):
         attach(hostile, image, cosign(tmp_path, "touch $HOME/called"), b'{"payload": ""}')
     assert not (tmp_path / "called").exists()
+
+
+def test_a_machine_without_room_for_temporary_files_is_said(
+    hostile: HostileRegistry, image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*words: object, **more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    environ = cosign(tmp_path, "exit 0")
+    monkeypatch.setattr("tempfile.TemporaryDirectory", full)
+    with pytest.raises(Unavailable, match="for cosign: No space left on device; make room"):
+        attach(hostile, image, environ)
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(Unavailable, match="no temporary file can be written: No space left on device"):
+        attach(hostile, image, environ)

@@ -191,6 +191,12 @@ def test_an_auth_that_is_no_login_is_said_without_it(tmp_path: Path, value: str)
     assert value not in str(caught.value)
 
 
+@pytest.mark.parametrize("variable", ["DOCKER_CONFIG", "REGISTRY_AUTH_FILE"])
+def test_a_file_that_cannot_be_looked_for_is_said(variable: str) -> None:
+    with pytest.raises(Misused, match="cannot be looked at: File name too long"):
+        find({variable: "/" + "x" * 300})
+
+
 @given(st.binary(max_size=200))
 def test_any_config_file_is_read_or_said_to_be_broken(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

@@ -1,5 +1,6 @@
 """An image directory that is broken, hostile, or written by others at the same time."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -160,6 +161,69 @@ class TestSymlinks:
         (directory / "index.json").symlink_to(tmp_path / "elsewhere")
         with pytest.raises(Unavailable, match="symlink"):
             resolve(directory)
+
+
+class TestRights:
+    @pytest.mark.parametrize(
+        "work",
+        [
+            "place.resolve(reference)",
+            "place.attach(image, b'{}', 'https://example.com')",
+            "place.read_blob(Descriptor('a/b', image.digest, 1), 1)",
+        ],
+    )
+    def test_blobs_that_may_not_be_searched_are_an_error_of_the_store(
+        self, directory: Path, work: str
+    ) -> None:
+        (directory / "blobs").chmod(0o600)
+        assert "blobs/sha256" in (said := unavailable_without_rights(directory, work))
+        assert "cannot be looked at: Permission denied" in said
+
+    def test_a_folder_of_blobs_that_may_not_be_searched_is_an_error_of_the_store(
+        self, directory: Path
+    ) -> None:
+        (directory / "blobs" / "sha256").chmod(0o600)
+        said = unavailable_without_rights(directory, "place.attach(image, b'{}', 'https://example.com')")
+        assert "cannot be looked at: Permission denied" in said
+
+    def test_a_file_system_without_locks_is_said(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def flock(descriptor: int, operation: int) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        image = resolve(directory)
+        monkeypatch.setattr("intoto_action.store.image_directory.fcntl.flock", flock)
+        with pytest.raises(Unavailable, match=r"cannot be locked: No locks available.*flock"):
+            store(directory).attach(image, b"{}", PREDICATE_TYPE)
+
+
+def unavailable_without_rights(directory: Path, work: str) -> str:
+    """What Unavailable says when a process does this that may not do everything, as root may."""
+    document = small_image().document
+    script = f"""
+import sys
+from pathlib import Path
+from intoto_action.deadline import Deadline
+from intoto_action.formats.oci import Descriptor
+from intoto_action.formats.reference import DirectoryReference, Image
+from intoto_action.reason import Unavailable
+from intoto_action.store.image_directory import ImageDirectory
+place = ImageDirectory(Path(sys.argv[1]), deadline=Deadline(10))
+reference = DirectoryReference(sys.argv[1], "1.0", None)
+image = Image(None, {sha256(document)!r}, {OCI_MANIFEST!r}, {len(document)})
+try:
+    print({work})
+except Unavailable as error:
+    print("Unavailable:", error)
+"""
+    words = [sys.executable, "-c", script, str(directory)]
+    if os.geteuid() == 0:
+        words = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *words]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
+    done = subprocess.run(words, env=environ, capture_output=True, check=False, text=True, timeout=60)
+    assert done.stdout.startswith("Unavailable:"), done.stdout + done.stderr
+    return done.stdout
 
 
 class TestReferrers:

@@ -413,6 +413,10 @@ class TestSchemes:
         with pytest.raises(Misused, match="SSL_CERT_FILE"):
             url_of("registry.corp/x", allow_http=False, environ={"SSL_CERT_FILE": "/missing.pem"})
 
+    def test_certificates_that_cannot_be_looked_for_are_misuse(self) -> None:
+        with pytest.raises(Misused, match=r"SSL_CERT_FILE.*File name too long"):
+            url_of("registry.corp/x", allow_http=False, environ={"SSL_CERT_FILE": "/" + "x" * 300})
+
     def test_docker_hub_is_asked_where_its_registry_is(self) -> None:
         assert (
             url_of("alpine", allow_http=False) == "https://registry-1.docker.io/v2/library/alpine/tags/list"
