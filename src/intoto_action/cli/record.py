@@ -184,7 +184,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 def _record(work: Work, here: Here) -> Recorded:
     from intoto_action.record import phases
 
-    work.task.check()
+    work.task.check(started=work.phase == "stop")
     if work.phase != "stop" and work.state is not None:
         raise Misused(f"--state: expected with --phase stop only, found with --phase {work.phase}")
     if work.phase == "start":

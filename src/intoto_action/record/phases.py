@@ -164,3 +164,8 @@ def _no_command(task: Task, phase: str) -> None:
         raise Misused(
             f"--phase {phase}: expected no command, found {task.command[0]!r}; --phase run takes one"
         )
+    if task.recorded_command:
+        raise Misused(
+            f"--phase {phase}: expected no --command-as: there is no command whose exit code the link could give, and "
+            "verify refuses a link with one alone; leave the flag out"
+        )

@@ -35,10 +35,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     private: tuple[str, ...] = ()
     more_environment: dict[str, str] = {}
 
-    def check(self) -> None:
-        """Raises: Malformed for a name that cannot be a step's; Misused when there is nothing to record."""
+    def check(self, *, started: bool = False) -> None:
+        """Raises: Malformed for a name that cannot be a step's; Misused when there is nothing to record.
+
+        A step that is `started` has its materials.
+        """
         check_step_name(self.step, "--step-name")
-        if not (self.command or self.materials or self.products or self.image_metadata):
+        if not (started or self.command or self.materials or self.products or self.image_metadata):
             raise Misused("nothing to record: give a command after --, or --materials, or --products")
 
 

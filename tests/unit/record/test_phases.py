@@ -37,6 +37,12 @@ def test_start_and_stop_record_what_was_there_before_and_after(recorder: Recorde
     assert said["after-the-fact"] is False
 
 
+def test_a_step_that_makes_nothing_is_stopped_too(recorder: Recorder) -> None:
+    recorder.write("src/a")
+    assert recorder("--phase", "stop", "--state", begin(recorder)).returncode == 0
+    assert (set(recorder.link()["materials"]), recorder.link()["products"]) == ({"src/a"}, {})
+
+
 @pytest.mark.parametrize(("first", "second"), [("*.o", "*.a"), ("", "*.o")])
 def test_stop_cannot_leave_out_what_start_did_not(recorder: Recorder, first: str, second: str) -> None:
     recorder.write("src/a")
@@ -178,6 +184,8 @@ def test_the_started_half_under_the_name_of_a_link_is_no_link(recorder: Recorder
         ("--phase", "stop", "--products", "src"),
         ("--phase", "stop", "--state", "x", "--materials", "src", "--products", "src"),
         ("--phase", "after", "--products", "src", "--", "true"),
+        ("--phase", "start", "--materials", "src", "--command-as", "make"),
+        ("--phase", "after", "--products", "src", "--command-as", "make"),
         ("--phase", "run", "--products", "src"),
         ("--phase", "middle", "--products", "src"),
     ],
@@ -185,6 +193,15 @@ def test_the_started_half_under_the_name_of_a_link_is_no_link(recorder: Recorder
 def test_words_that_do_not_belong_to_a_phase_are_refused(recorder: Recorder, words: tuple[str, ...]) -> None:
     recorder.write("src/a")
     assert recorder(*words).returncode == 2
+    assert recorder.no_link()
+
+
+def test_a_command_that_stop_did_not_see_is_not_recorded(recorder: Recorder) -> None:
+    recorder.write("src/a")
+    state = begin(recorder)
+    done = recorder("--phase", "stop", "--state", state, "--products", "src", "--command-as", "make")
+    assert done.returncode == 2
+    assert "expected no --command-as" in done.stderr
     assert recorder.no_link()
 
 
