@@ -52,7 +52,8 @@ def digest_files(paths: Sequence[str], progress: Progress | None = None) -> list
 def digest_file(path: str, progress: Progress) -> bytes:
     """The SHA-256 digest of one regular file.
 
-    Size and time of the file, and whether it still has a name, are compared before and after. O_NONBLOCK: a named
+    Size and times of the file, and whether it still has a name, are compared before and after: who writes can put the
+    time of the last write back, but not that of the last change to the inode. O_NONBLOCK: a named
     pipe that took the place of the file must not hang us.
 
     Raises: Misused.
@@ -75,7 +76,7 @@ def digest_file(path: str, progress: Progress) -> bytes:
     if (
         length != size
         or after.st_size != size
-        or after.st_mtime_ns != before.st_mtime_ns
+        or (after.st_mtime_ns, after.st_ctime_ns) != (before.st_mtime_ns, before.st_ctime_ns)
         or not after.st_nlink
     ):
         raise Misused(

@@ -107,6 +107,24 @@ def test_a_file_that_is_rewritten_at_the_same_length_is_told(
         digest_file(str(path), said)
 
 
+def test_a_file_that_is_rewritten_and_dated_back_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    before = path.stat()
+    while time.time_ns() - before.st_ctime_ns < 20_000_000:  # the clock of a file system ticks slowly
+        time.sleep(0.005)
+
+    def rewrite() -> None:
+        path.write_bytes(b"two")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    monkeypatch.setattr(os, "fstat", _after_first(rewrite))
+    with pytest.raises(Misused, match="changed while it was recorded"):
+        digest_file(str(path), said)
+
+
 def test_a_file_that_is_replaced_by_another_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, other = tmp_path / "file", tmp_path / "other"
     path.write_bytes(b"one")
