@@ -1,14 +1,16 @@
 """Who one is at a registry: the files and helpers of docker and podman.
 
 Sources: docker's config.json and credential helper protocol (docker/cli, docker/docker-credential-helpers), and
-containers-auth.json(5) for podman's file and its keys with a path. The order of the files is that of
-go-containerregistry, so that cosign and this project are the same person.
+containers-auth.json(5) for podman's files and its keys with a path. docker's file comes first, as in
+go-containerregistry, so that cosign and this project are the same person; then podman's, in the order in which
+containers/image reads them (pkg/docker/config/config.go, getAuthFilePaths).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +32,7 @@ _HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _IDENTITY_TOKEN_USER = "<token>"  # noqa: S105 (docker's marker, no secret)
 _DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 _DOCKER_HUB_NAMES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
+_PER_USER = Path("/run/containers")
 _NOT_FOUND = b"credentials not found in native keychain"
 
 
@@ -74,11 +77,12 @@ class _HelperAnswer(msgspec.Struct, rename="pascal"):
 
 
 class Keychain:
-    """Looks credentials up in the files that `environ` leads to."""
+    """Looks credentials up in the files that `environ` leads to, and in podman's own of this user under `per_user`."""
 
-    def __init__(self, environ: Mapping[str, str], deadline: Deadline) -> None:
+    def __init__(self, environ: Mapping[str, str], deadline: Deadline, *, per_user: Path = _PER_USER) -> None:
         self._environ = environ
         self._deadline = deadline
+        self._per_user = per_user
 
     def find(self, registry: str, repository: str) -> Credentials | None:
         """The credentials for a repository of exactly this registry (host and port), or None: anonymous.
@@ -100,8 +104,25 @@ class Keychain:
             yield from _existing(Path(home) / ".docker" / "config.json")
         if podman := self._environ.get("REGISTRY_AUTH_FILE"):
             yield from _existing(Path(podman))
-        elif runtime := self._environ.get("XDG_RUNTIME_DIR"):
+            return
+        if runtime := self._environ.get("XDG_RUNTIME_DIR"):
             yield from _existing(Path(runtime) / "containers" / "auth.json")
+        else:
+            yield from self._of_this_user()
+        if config := self._environ.get("XDG_CONFIG_HOME") or (home and f"{home}/.config"):
+            yield from _existing(Path(config) / "containers" / "auth.json")
+
+    def _of_this_user(self) -> Iterator[Path]:
+        """podman's file for users without XDG_RUNTIME_DIR, as root's often is.
+
+        Nobody named it, and root's podman may have closed the folder to everybody else: then there is none for us.
+        """
+        path = self._per_user / f"{os.getuid()}" / "auth.json"
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return
+        yield path
 
     def _by_helper(self, file: _File, path: Path, registry: str) -> Credentials | None:
         helpers = file.cred_helpers or {}

@@ -1,7 +1,9 @@
 """Where credentials are found, and that they are for exactly one registry."""
 
 import base64
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,8 @@ def auth(username: str, password: str = "secret") -> dict[str, str]:
 def find(
     environ: dict[str, str], registry: str = "ghcr.io", repository: str = "octo/app"
 ) -> Credentials | None:
-    return Keychain(environ, Deadline(10)).find(registry, repository)
+    """As if podman had kept nothing for the user that runs the tests."""
+    return Keychain(environ, Deadline(10), per_user=Path("/nowhere")).find(registry, repository)
 
 
 def user(environ: dict[str, str], registry: str = "ghcr.io", repository: str = "octo/app") -> str | None:
@@ -111,6 +114,69 @@ def test_podman_s_file_is_found(tmp_path: Path, variable: str) -> None:
     path.parent.mkdir()
     path.write_text(json.dumps({"auths": {"ghcr.io": auth("podman")}}))
     assert user({variable: str(path if variable == "REGISTRY_AUTH_FILE" else tmp_path)}) == "podman"
+
+
+def podman_s(path: Path, username: str) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"auths": {"ghcr.io": auth(username)}}))
+
+
+def test_podman_s_files_are_read_in_the_order_of_containers_image(tmp_path: Path) -> None:
+    per_user = tmp_path / "run"
+    podman_s(tmp_path / "named" / "auth.json", "named")
+    podman_s(tmp_path / "runtime" / "containers" / "auth.json", "runtime")
+    podman_s(per_user / f"{os.getuid()}" / "auth.json", "user")
+    podman_s(tmp_path / "config" / "containers" / "auth.json", "config")
+    podman_s(tmp_path / ".config" / "containers" / "auth.json", "home")
+    environ = {
+        "REGISTRY_AUTH_FILE": str(tmp_path / "named" / "auth.json"),
+        "XDG_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "HOME": str(tmp_path),
+    }
+
+    def first() -> str | None:
+        found = Keychain(environ, Deadline(10), per_user=per_user).find("ghcr.io", "octo/app")
+        return found.username if found else None
+
+    assert first() == "named"
+    del environ["REGISTRY_AUTH_FILE"]
+    assert first() == "runtime"
+    (tmp_path / "runtime" / "containers" / "auth.json").unlink()
+    assert first() == "config"
+    del environ["XDG_RUNTIME_DIR"]
+    assert first() == "user"
+    (per_user / f"{os.getuid()}" / "auth.json").unlink()
+    assert first() == "config"
+    del environ["XDG_CONFIG_HOME"]
+    assert first() == "home"
+    del environ["HOME"]
+    assert first() is None
+
+
+def test_a_named_file_of_podman_is_the_only_one_of_podman_s(tmp_path: Path) -> None:
+    podman_s(tmp_path / "named" / "auth.json", "robot")
+    (tmp_path / "named" / "auth.json").write_text("{}")
+    podman_s(tmp_path / "containers" / "auth.json", "another")
+    named = str(tmp_path / "named" / "auth.json")
+    assert find({"REGISTRY_AUTH_FILE": named, "XDG_CONFIG_HOME": str(tmp_path)}) is None
+
+
+def test_podman_s_folder_that_is_closed_to_this_user_holds_nothing_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    podman_s(tmp_path / f"{os.getuid()}" / "auth.json", "robot")
+    real = Path.stat
+
+    def stat(path: Path, **more: bool) -> os.stat_result:
+        if path.is_relative_to(tmp_path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, **more)
+
+    keychain = Keychain({}, Deadline(10), per_user=tmp_path)
+    assert keychain.find("ghcr.io", "octo/app") is not None
+    monkeypatch.setattr(Path, "stat", stat)
+    assert keychain.find("ghcr.io", "octo/app") is None
 
 
 def test_a_docker_config_without_the_registry_leaves_it_to_podman_s(tmp_path: Path) -> None:
