@@ -1,125 +1,176 @@
 """`git:tracked`: the files of HEAD, when the work tree holds exactly them."""
 
+# A Path for each of many thousand files would cost more than its hashing.
+# ruff: noqa: PTH115, PTH123
+
 from __future__ import annotations
 
 import os
-import subprocess
+import stat
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from intoto_action.reason import Misused
-from intoto_action.record.child_environment import child_environment
+from intoto_action.record.git_objects import DIRECTORY, EXECUTABLE, SUBMODULE, SYMLINK, Entry, Repository
+from intoto_action.record.walk import require_regular, status_of, unreadable
 
-_SUBMODULE = "160000"
 _EVENT_COMMIT = "GITHUB_SHA"
-_ELSEWHERE = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_DIR",
-        "GIT_EXTERNAL_DIFF",
-        "GIT_INDEX_FILE",
-        "GIT_NAMESPACE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_WORK_TREE",
-    }
-)
-"""What would make git look at another repository than the one in which record runs."""
+_BUFFER = 1 << 18
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
 
 
 def tracked_files(base: str, environ: Mapping[str, str], excluded: Callable[[str], bool]) -> list[str]:
     """The names, relative to `base`, of all files below it that HEAD tracks.
 
-    HEAD is read into an index of our own, and the work tree is compared with that: the repository's index could say
-    of a file that it is unchanged (`--assume-unchanged`, `--skip-worktree`, a forged timestamp), ours has never seen
-    one. Submodules are refused unless excluded, because their files are not files of this repository.
+    The bytes of the work tree are compared with HEAD's, without the repository's index, attributes and filters: all of
+    them could say of a file that it is unchanged. A symlink is compared as such, and is recorded as what it leads to,
+    like everywhere; one to a directory is refused unless excluded, because what it leads to need not be tracked.
+    Submodules are refused unless excluded, because their files are not files of this repository.
 
     Raises: Misused when a tracked file differs from HEAD, HEAD is not the event's commit, or there is no repository.
     """
-    with tempfile.TemporaryDirectory(prefix="intoto-action-") as directory:
-        git = _Git(base, environ, Path(directory) / "index")
-        head = git.text("rev-parse", "--verify", "HEAD^{commit}").strip()
+    with (
+        tempfile.TemporaryDirectory(prefix="intoto-action-") as scratch,
+        Repository(base, environ, Path(scratch)) as repository,
+    ):
+        head = repository.head()
         wanted = environ.get(_EVENT_COMMIT, "")
         if wanted and head != wanted:
             raise Misused(
                 f"git:tracked: HEAD is {head}, and the event's commit ({_EVENT_COMMIT}) is {wanted}: what is checked "
                 "out is not what the run is about; check that commit out, or name the files"
             )
-        if staged := git.names("diff-index", "--cached", "--name-only", "-z", "--relative", head):
-            raise _differs(staged, "in the index")
-        git.use_own_index(head)
-        if changed := git.names("diff-files", "--name-only", "-z", "--relative", "--ignore-submodules=none"):
+        comparison = _Comparison(repository, base)
+        entries = comparison.entries(head)
+        if changed := comparison.changed(entries):
             raise _differs([name for name in changed if not excluded(name)] or changed, "in the work tree")
-        return [
-            _file(entry, excluded)
-            for entry in git.names("ls-files", "-s", "-z")
-            if not _skipped(entry, excluded)
-        ]
+        if staged := _staged(repository, entries):
+            raise _differs(staged, "in the index")
+    kept = [entry for entry in entries if not excluded(entry.name)]
+    for entry in kept:
+        _check_kind(base, entry)
+    return [entry.name for entry in kept]
 
 
-class _Git:
-    def __init__(self, base: str, environ: Mapping[str, str], index: Path) -> None:
+class _Comparison:
+    """HEAD's files below the base, and those of the work tree."""
+
+    def __init__(self, repository: Repository, base: str) -> None:
+        self._repository = repository
         self._base = base
-        self._index = index
-        self._environment = child_environment(environ, private=_ELSEWHERE) | {
-            "GIT_NO_REPLACE_OBJECTS": "1",
-            "GIT_OPTIONAL_LOCKS": "0",
-            "LC_ALL": "C.UTF-8",
-        }
+        self._no_directories: list[str] = []
 
-    def use_own_index(self, head: str) -> None:
-        """From here on git sees an index that was made of `head` alone."""
-        self._environment["GIT_INDEX_FILE"] = str(self._index)
-        self.text("read-tree", head)
-        # Fills in what the files look like; it says nothing here of those that differ, diff-files does.
-        self._run("update-index", "-q", "--refresh")
+    def entries(self, commit: str) -> list[Entry]:
+        """All but directories, with names relative to the base."""
+        tree = self._repository.tree_of(commit)
+        for part in self._repository.inside:
+            found = [each for each in self._repository.entries(tree) if each.name == part]
+            if not found or found[0].mode != DIRECTORY:
+                return []
+            tree = found[0].id
+        return list(self._below(tree))
 
-    def names(self, *words: str) -> list[str]:
-        """What git prints, split at NUL."""
-        return [os.fsdecode(name) for name in self._checked(*words).split(b"\0") if name]
+    def changed(self, entries: list[Entry]) -> list[str]:
+        """The names of directories and files that are not there any more, or not as in HEAD."""
+        return [*self._no_directories, *(entry.name for entry in entries if not self._is_as_in_head(entry))]
 
-    def text(self, *words: str) -> str:
-        """What git prints."""
-        return os.fsdecode(self._checked(*words))
+    def _below(self, top: str) -> Iterator[Entry]:
+        stack = [("", top)]
+        while stack:
+            front, tree = stack.pop()
+            for entry in self._repository.entries(tree):
+                name = front + entry.name
+                if entry.mode != DIRECTORY:
+                    yield Entry(name, entry.mode, entry.id)
+                elif self._is_directory(name):
+                    stack.append((f"{name}/", entry.id))
+                else:
+                    self._no_directories.append(name)
 
-    def _checked(self, *words: str) -> bytes:
-        done = self._run(*words)
-        if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").strip()[-500:]
-            raise Misused(f"git:tracked: git {words[0]} in {self._base} failed: {said}")
-        return done.stdout
+    def _is_directory(self, name: str) -> bool:
+        """Whether it is a directory itself, for a symlink could lead to files that HEAD has never seen."""
+        status = _status(self._base, name)
+        return status is not None and stat.S_ISDIR(status.st_mode)
 
-    def _run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
-        command = ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", *words]
+    def _is_as_in_head(self, entry: Entry) -> bool:
+        if entry.mode == SUBMODULE:
+            return True
+        status = _status(self._base, entry.name)
+        if status is None:
+            return False
+        if entry.mode == SYMLINK:
+            return stat.S_ISLNK(status.st_mode) and self._is_link_to(entry)
+        if not stat.S_ISREG(status.st_mode):
+            return False
+        is_executable = bool(status.st_mode & stat.S_IXUSR)
+        return is_executable == (entry.mode == EXECUTABLE) and self._has_content(entry)
+
+    def _is_link_to(self, entry: Entry) -> bool:
         try:
-            return subprocess.run(
-                command,
-                cwd=self._base,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-            )
+            target = os.readlink(os.fsencode(f"{self._base}/{entry.name}"))
+        except OSError:
+            return False
+        hasher = self._repository.hasher("blob", len(target))
+        hasher.update(target)
+        return hasher.hexdigest() == entry.id
+
+    def _has_content(self, entry: Entry) -> bool:
+        try:
+            descriptor = os.open(f"{self._base}/{entry.name}", _FLAGS)
+        except FileNotFoundError:
+            return False
         except OSError as error:
-            raise Misused(
-                f"git:tracked: git cannot be started ({error.strerror}); is it installed?"
-            ) from error
+            raise unreadable(entry.name, error) from error
+        with open(descriptor, "rb", buffering=0) as file:
+            hasher = self._repository.hasher("blob", os.fstat(descriptor).st_size)
+            try:
+                while piece := file.read(_BUFFER):
+                    hasher.update(piece)
+            except OSError as error:
+                raise unreadable(entry.name, error) from error
+        return hasher.hexdigest() == entry.id
 
 
-def _skipped(entry: str, excluded: Callable[[str], bool]) -> bool:
-    return excluded(entry.partition("\t")[2])
+def _status(base: str, name: str) -> os.stat_result | None:
+    """What is there under that name itself; None when nothing is."""
+    try:
+        return os.lstat(f"{base}/{name}")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise unreadable(name, error) from error
 
 
-def _file(entry: str, excluded: Callable[[str], bool]) -> str:
-    fields, _, name = entry.partition("\t")
-    if fields.startswith(_SUBMODULE):
+def _staged(repository: Repository, entries: list[Entry]) -> list[str]:
+    """The names below the base of which the index says something else than HEAD: added, removed or changed."""
+    front = "".join(f"{part}/" for part in repository.inside)
+    index = {
+        (entry.name.removeprefix(front), entry.mode, entry.id)
+        for entry in repository.index()
+        if entry.name.startswith(front)
+    }
+    head = {(entry.name, entry.mode, entry.id) for entry in entries}
+    return sorted({name for name, _, _ in index ^ head})
+
+
+def _check_kind(base: str, entry: Entry) -> None:
+    """Raises: Misused for what HEAD tracks and a link cannot hold."""
+    name = entry.name
+    if entry.mode == SUBMODULE:
         raise Misused(
             f"git:tracked: {name!r} is a submodule, whose files this repository does not track: say --exclude {name}, "
             f"and name what you need of it as a pattern of its own"
         )
-    return name
+    if entry.mode != SYMLINK:
+        return
+    mode = status_of(f"{base}/{name}", name).st_mode
+    if stat.S_ISDIR(mode):
+        raise Misused(
+            f"git:tracked: {name!r} is a symlink to a directory, whose files need not be tracked: say --exclude "
+            f"{name}, and name that directory, if you need it, as a pattern of its own"
+        )
+    require_regular(name, mode)
 
 
 def _differs(names: list[str], where: str) -> Misused:
@@ -127,5 +178,6 @@ def _differs(names: list[str], where: str) -> Misused:
         f" and {len(names) - 5} more" if len(names) > 5 else ""
     )
     return Misused(
-        f"git:tracked: {listed} differ from HEAD {where}: commit or restore them, or record them by name"
+        f"git:tracked: {listed} differ from HEAD {where}: commit or restore them, or record them by name; a file "
+        "that git converts when it is checked out (line ends, Git LFS, a filter) is never byte for byte that of HEAD"
     )

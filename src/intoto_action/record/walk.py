@@ -71,7 +71,7 @@ class Walker:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
         return True
 
     def _collect(self, path: str, found: dict[str, None]) -> None:
@@ -79,7 +79,7 @@ class Walker:
             return
         mode = self._mode(path)
         if not stat.S_ISDIR(mode):
-            _require_regular(path, mode)
+            require_regular(path, mode)
             found[path] = None
         elif not self._excludes.directory(path):
             self._walk(path, found)
@@ -117,7 +117,7 @@ class Walker:
         mode = self._mode(path)
         if stat.S_ISDIR(mode):
             return False
-        _require_regular(path, mode)
+        require_regular(path, mode)
         return True
 
     def _way_into(
@@ -145,7 +145,7 @@ class Walker:
             with os.scandir(self._prefix + directory) as entries:
                 return list(entries)
         except OSError as error:
-            raise _unreadable(directory, error) from error
+            raise unreadable(directory, error) from error
 
     def _identity(self, path: str) -> tuple[int, int]:
         status = self._status(path)
@@ -155,15 +155,7 @@ class Walker:
         return self._status(path).st_mode
 
     def _status(self, path: str) -> os.stat_result:
-        try:
-            return os.stat(self._prefix + path)
-        except FileNotFoundError as error:
-            raise Misused(
-                f"{path!r} is a symlink to nothing, or vanished while it was looked at: it cannot be recorded; "
-                "remove it, or leave it out with --exclude"
-            ) from error
-        except OSError as error:
-            raise _unreadable(path, error) from error
+        return status_of(self._prefix + path, path)
 
     def _expand(self, head: str, segments: list[str]) -> Iterator[str]:
         """The paths that the segments of a glob stand for below `head`; `**` is any number of directories."""
@@ -209,7 +201,21 @@ def _join(head: str, name: str) -> str:
     return f"{head}/{name}" if head else name
 
 
-def _require_regular(path: str, mode: int) -> None:
+def status_of(path: str, name: str) -> os.stat_result:
+    """What a path leads to, through symlinks; `name` is what a person calls it. Raises: Misused."""
+    try:
+        return os.stat(path)
+    except FileNotFoundError as error:
+        raise Misused(
+            f"{name!r} is a symlink to nothing, or vanished while it was looked at: it cannot be recorded; "
+            "remove it, or leave it out with --exclude"
+        ) from error
+    except OSError as error:
+        raise unreadable(name, error) from error
+
+
+def require_regular(path: str, mode: int) -> None:
+    """Raises: Misused when the mode is not that of a regular file."""
     if stat.S_ISREG(mode):
         return
     kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
@@ -218,7 +224,8 @@ def _require_regular(path: str, mode: int) -> None:
     )
 
 
-def _unreadable(path: str, error: OSError) -> Misused:
+def unreadable(path: str, error: OSError) -> Misused:
+    """What to say of a file or directory that cannot be read."""
     return Misused(
         f"{path!r} cannot be read ({error.strerror}), so it cannot be recorded; run as a user who may read it, or "
         "leave it out with --exclude"
