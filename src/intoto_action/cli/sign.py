@@ -33,16 +33,12 @@ def sign(signing: SigningOptions, step_name: str, expect: str, force: bool, link
 
     It is signed only when its digest is the expected one and it is a link of that step; then LINK is removed.
     """
-    from intoto_action.formats.envelope import PAYLOAD_TYPE
-    from intoto_action.formats.link import link_file_name
-    from intoto_action.keys.sealing import seal
+    from intoto_action.record.publish import write_signed
     from intoto_action.render.escape import terminal
-    from intoto_action.store.link_directory import write_link
 
     payload = _payload(link, expect, step_name)
     signer = signing.signer()
-    document = seal(PAYLOAD_TYPE, payload, signer)
-    written = write_link(link.parent, link_file_name(step_name, signer.key.keyid), document, force=force)
+    written = write_signed(link.parent, step_name, payload, signer, force=force)
     if written.name != link.name:
         link.unlink(missing_ok=True)
     click.echo(terminal(str(written), limit=4096))

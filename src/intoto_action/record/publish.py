@@ -7,11 +7,15 @@ from pathlib import Path
 
 import msgspec
 
-from intoto_action.formats.envelope import PAYLOAD_TYPE
+from intoto_action.formats.envelope import PAYLOAD_TYPE, parse_envelope
+from intoto_action.formats.key import Key
 from intoto_action.formats.link import Link
 from intoto_action.formats.oci import digest_of
+from intoto_action.formats.strict_json import DOCUMENT_CAP
 from intoto_action.keys.interface import Signer
+from intoto_action.reason import Malformed
 from intoto_action.record.step import payload_of
+from intoto_action.store.files import read_plain
 from intoto_action.store.link_directory import link_file_name, unsigned_file_name, write_link
 
 
@@ -33,13 +37,37 @@ def publish_signed(
 
     Raises: Misused when the key cannot be opened, or another link of this step and key is there.
     """
-    from intoto_action.keys.sealing import seal
-
     payload = payload_of(link)
     signer = open_signer()
-    name = link_file_name(link.name, signer.key.keyid)
-    path = write_link(directory, name, seal(PAYLOAD_TYPE, payload, signer), force=force)
+    path = write_signed(directory, link.name, payload, signer, force=force)
     return Published(path=path, sha256=digest_of(payload), signer=signer)
+
+
+def write_signed(directory: Path, step: str, payload: bytes, signer: Signer, *, force: bool) -> Path:
+    """Sign the payload of a link, and write it as `<step>.<keyid>.link`.
+
+    Nothing is done when this payload lies there, signed by this key: ECDSA and RSA-PSS sign it otherwise each time.
+    Raises: Misused when another link of this step and key is there.
+    """
+    from intoto_action.keys.sealing import seal
+
+    name = link_file_name(step, signer.key.keyid)
+    path = directory / name
+    if not force and path.is_file() and _is_signed(path, payload, signer.key):
+        return path
+    return write_link(directory, name, seal(PAYLOAD_TYPE, payload, signer), force=force)
+
+
+def _is_signed(path: Path, payload: bytes, key: Key) -> bool:
+    from intoto_action.trust.signature import check_signature
+
+    try:
+        envelope = parse_envelope(read_plain(path, DOCUMENT_CAP, "link"), str(path))
+    except Malformed:
+        return False
+    if (envelope.payload_type, envelope.payload) != (PAYLOAD_TYPE, payload):
+        return False
+    return check_signature(envelope, key)
 
 
 def publish_unsigned(link: Link, directory: Path, *, force: bool = False) -> Published:

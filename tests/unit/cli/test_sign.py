@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from intoto_action.cli.main import main
-from intoto_action.formats.envelope import parse_envelope
+from intoto_action.formats.envelope import PAYLOAD_TYPE, Signature, encode_dsse, parse_envelope
 from intoto_action.formats.link import Link, encode_link
 from intoto_action.keys.keygen import KeyPair, generate
 from intoto_action.trust.signature import check_signature
@@ -104,6 +104,33 @@ def test_a_link_that_is_not_there_is_named(tmp_path: Path) -> None:
     ended = sign(tmp_path / "no.link-unsigned")
     assert ended.exit_code == 2
     assert "no.link-unsigned cannot be read" in ended.stderr
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_the_same_link_again_is_no_conflict_although_its_signature_is_another(
+    unsigned: Path, kind: str
+) -> None:
+    pair = generate(kind, None)
+    assert sign(unsigned, pair=pair).exit_code == 0
+    (signed,) = unsigned.parent.iterdir()
+    document = signed.read_bytes()
+    unsigned.write_bytes(PAYLOAD)
+    again = sign(unsigned, pair=pair)
+    assert again.exit_code == 0, again.stderr
+    assert again.stdout == f"{signed}\n"
+    assert list(unsigned.parent.iterdir()) == [signed]
+    assert signed.read_bytes() == document
+
+
+def test_the_same_link_with_a_bad_signature_is_not_taken_for_a_signed_one(unsigned: Path) -> None:
+    pair = generate("ecdsa", None)
+    assert sign(unsigned, pair=pair).exit_code == 0
+    (signed,) = unsigned.parent.iterdir()
+    bad = encode_dsse(PAYLOAD_TYPE, PAYLOAD, (Signature(pair.public.keyid, b"none"),))
+    signed.write_bytes(bad)
+    unsigned.write_bytes(PAYLOAD)
+    assert sign(unsigned, pair=pair).exit_code == 2
+    assert (signed.read_bytes(), unsigned.exists()) == (bad, True)
 
 
 def test_another_link_of_the_step_is_replaced_only_by_force(unsigned: Path) -> None:

@@ -14,6 +14,7 @@ from tests.parts.recording import Recorder
 
 from intoto_action.formats.artifact import Digests
 from intoto_action.formats.link import Link
+from intoto_action.keys.keygen import generate
 from intoto_action.reason import Misused
 from intoto_action.record.step import payload_of
 
@@ -163,6 +164,18 @@ def test_another_link_of_the_step_is_not_overwritten(recorder: Recorder) -> None
 def test_the_same_link_again_is_no_conflict(recorder: Recorder) -> None:
     assert recorder("--", "true").returncode == 0
     assert recorder("--", "true").returncode == 0
+
+
+def test_the_same_link_again_by_an_ecdsa_key_is_no_conflict(recorder: Recorder) -> None:
+    recorder.key.write_bytes(generate("ecdsa", None).private_pem)
+    Path(f"{recorder.key}.pub").unlink()
+    assert recorder("--", "true").returncode == 0
+    (path,) = recorder.links.iterdir()
+    document = path.read_bytes()
+    again = recorder("--", "true")
+    assert again.returncode == 0, again.stderr
+    assert path.read_bytes() == document
+    assert recorder("--", "sh", "-c", "true").returncode == 2
 
 
 def test_an_unsigned_link_is_what_sign_signs(recorder: Recorder) -> None:
