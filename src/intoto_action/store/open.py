@@ -30,8 +30,9 @@ def open_store(
 ) -> Store:
     """The repository or the image directory in which a reference lies. Nothing is asked or read yet.
 
-    `token_realms` maps a registry (host and port) to another host that may see its credentials; `environ` says
-    where credentials lie (HOME, DOCKER_CONFIG, …), and is what cosign and credential helpers get.
+    `token_realms` maps a registry (host and port) to another HOST[:PORT] that may see its credentials (without a
+    port: 443); `environ` says where credentials lie (HOME, DOCKER_CONFIG, …), and is what cosign and credential
+    helpers get.
 
     Raises: Misused when `push_with` is no word that is known, or the file with certificates is missing.
     """

@@ -40,7 +40,8 @@ class _TokenAnswer(msgspec.Struct):
 class Authorizer:
     """Makes the Authorization header of one registry's requests, and remembers it per scope while it is good.
 
-    `realms` are the hosts (with a port, if need be) that `--token-realm` allows per registry.
+    `realms` says per registry, as `--token-realm` does, which HOST or HOST:PORT may see its credentials beside its
+    own; HOST alone is its port 443.
     """
 
     def __init__(
@@ -159,20 +160,26 @@ class Authorizer:
             raise Unavailable(f"{self._registry} asks for a token without a realm that is an http URL")
         if not self._may_see_credentials(origin):
             raise Unavailable(
-                f"{self._registry} asks for tokens from {origin}, which is another host; nothing was sent there. "
-                f"If that is where this registry's tokens come from, say --token-realm {self._registry}="
+                f"{self._registry} asks for tokens from {origin}, which is not its own host and port; nothing was "
+                f"sent there. If that is where this registry's tokens come from, say --token-realm {self._registry}="
                 f"{_host_and_port(origin)}"
             )
         return text
 
     def _may_see_credentials(self, realm: Origin) -> bool:
+        """Whether a realm is the registry's own host and port, its known other host, or the one that was allowed.
+
+        Another port may be another person's, but for a registry on loopback: there a token server of the same host
+        has a port of its own and is this machine too.
+        """
         own = origin_of(f"https://{self._registry}")
         if own is None or (realm.scheme != "https" and not self._may_be_plain(realm, own)):
             return False
-        allowed = self._realms.get(self._registry)
-        if allowed is not None and allowed.lower() in {realm.host, f"{realm.host}:{realm.port}"}:
+        if realm.host == own.host and is_loopback(own.host):
             return True
-        return realm.host in {own.host, KNOWN_REALMS.get(self._registry)}
+        others = (KNOWN_REALMS.get(self._registry), self._realms.get(self._registry))
+        allowed = (own, *(origin_of(f"https://{each}") for each in others if each))
+        return (realm.host, realm.port) in {(each.host, each.port) for each in allowed if each}
 
     def _may_be_plain(self, realm: Origin, own: Origin) -> bool:
         return is_loopback(realm.host) and is_loopback(own.host)
@@ -184,4 +191,5 @@ class Authorizer:
 
 
 def _host_and_port(origin: Origin) -> str:
-    return origin.host if origin.port == 443 else f"{origin.host}:{origin.port}"
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    return host if origin.port == 443 else f"{host}:{origin.port}"

@@ -178,7 +178,14 @@ def test_a_realm_that_redirects_elsewhere_hands_on_no_password(
         ("docker.io", "https://auth.docker.io/token", True),
         ("registry.gitlab.com", "https://gitlab.com/jwt/auth", True),
         ("ghcr.io", "https://ghcr.io/token", True),
-        ("registry.corp:5000", "https://registry.corp:5001/token", True),
+        ("registry.corp:5000", "https://registry.corp:5000/token", True),
+        ("registry.corp:5000", "https://registry.corp:5001/token", False),
+        ("registry.corp:5000", "https://registry.corp/token", False),
+        ("registry.corp", "https://registry.corp:8443/token", False),
+        ("docker.io", "https://auth.docker.io:8443/token", False),
+        ("localhost:5000", "http://localhost:5001/token", True),
+        ("[::1]:5000", "https://[::1]:5001/token", True),
+        ("localhost:5000", "http://127.0.0.1:5001/token", False),
         ("ghcr.io", "https://auth.docker.io/token", False),
         ("ghcr.io", "http://ghcr.io/token", False),
         ("docker.io", "https://auth.docker.io.evil.example/token", False),
@@ -199,6 +206,40 @@ def test_known_pairs_of_registry_and_realm(
         return
     with pytest.raises(Unavailable, match="--token-realm"):
         authorizer.challenged(challenged, PULL)
+
+
+@pytest.mark.parametrize(
+    ("named", "realm", "is_allowed"),
+    [
+        ("auth.corp", "https://auth.corp/token", True),
+        ("AUTH.corp:443", "https://auth.corp/token", True),
+        ("auth.corp", "https://auth.corp:8443/token", False),
+        ("auth.corp:8443", "https://auth.corp:8443/token", True),
+        ("auth.corp:8443", "https://auth.corp/token", False),
+        ("registry.corp:5001", "https://registry.corp:5001/token", True),
+        ("auth.corp:80", "http://auth.corp/token", False),
+    ],
+)
+def test_an_allowed_realm_is_one_host_and_one_port(
+    monkeypatch: pytest.MonkeyPatch, named: str, realm: str, is_allowed: bool
+) -> None:
+    transport = Transport(Deadline(5))
+    monkeypatch.setattr(transport, "send", lambda request: Answer(200, {}, b'{"token": "good"}', realm))
+    registry = "registry.corp:5000"
+    authorizer = Authorizer(registry, lambda: None, transport, realms={registry: named})
+    challenged = Answer(401, {"www-authenticate": f'Bearer realm="{realm}"'}, b"", f"https://{registry}/v2/")
+    if is_allowed:
+        assert authorizer.challenged(challenged, PULL) == "Bearer good"
+        return
+    with pytest.raises(Unavailable, match="nothing was sent there"):
+        authorizer.challenged(challenged, PULL)
+
+
+def test_a_realm_on_another_port_is_named_with_it_in_the_flag_that_allows_it() -> None:
+    authorizer = Authorizer("registry.corp:5000", lambda: None, Transport(Deadline(5)), realms={})
+    header = {"www-authenticate": 'Bearer realm="https://registry.corp:5001/token"'}
+    with pytest.raises(Unavailable, match=r"--token-realm registry\.corp:5000=registry\.corp:5001$"):
+        authorizer.challenged(Answer(401, header, b"", "https://registry.corp:5000/v2/"), PULL)
 
 
 def test_a_token_is_fetched_again_before_it_expires(monkeypatch: pytest.MonkeyPatch) -> None:
