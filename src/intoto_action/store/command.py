@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import IO
 
 import msgspec
@@ -34,12 +36,18 @@ def run(
 ) -> Ended:
     """Run a program to its end with `given` on its standard input; at most `cap` bytes of each stream are kept.
 
-    Raises: NotThere; Unavailable when it cannot be started or does not end within `seconds` (then it is killed).
+    Raises: NotThere; Unavailable when it cannot be started or does not end within `seconds` (then it is killed
+    with all that it started in its process group; it has a session of its own, so that this group is nobody else's).
     """
     with _scratch() as errors, _scratch(given) as stdin:
         try:
             process = subprocess.Popen(
-                argv, stdin=stdin, stdout=subprocess.PIPE, stderr=errors, env=dict(environ)
+                argv,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=dict(environ),
+                start_new_session=True,
             )
         except FileNotFoundError as error:
             raise NotThere(f"there is no program {argv[0]} on the PATH") from error
@@ -82,6 +90,13 @@ def _output(process: subprocess.Popen[bytes], name: str, seconds: float, cap: in
     try:
         return within(seconds, read, name)
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the group of a program that nobody has waited for yet: so long its number is its own."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError, PermissionError):  # the last of them has just ended
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,31 @@ def test_a_cosign_that_hangs_is_ended_at_the_deadline(
     store = open_store(hostile_reference(hostile), deadline=Deadline(1), environ=environ)
     with pytest.raises(Unavailable, match="cosign was not finished"):
         store.attach(image, BUNDLE, "https://example.com")
+
+
+@pytest.mark.parametrize("ending", ["wait", "exit 0"])
+def test_what_a_cosign_that_is_late_has_started_is_ended_with_it(
+    hostile: HostileRegistry, image: Image, tmp_path: Path, ending: str
+) -> None:
+    os.mkfifo(tmp_path / "alive")
+    listening = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    environ = cosign(tmp_path, f'exec 9>"$HOME/alive"; echo yes >&9; sleep 20 & {ending}')
+    store = open_store(hostile_reference(hostile), deadline=Deadline(1), environ=environ)
+    with pytest.raises(Unavailable, match="cosign was not finished"):
+        store.attach(image, BUNDLE, "https://example.com")
+    assert read_until_all_writers_ended(listening) == b"yes\n"
+
+
+def read_until_all_writers_ended(descriptor: int) -> bytes:
+    """What was written into a named pipe; BlockingIOError when somebody keeps it open for seconds."""
+    said, until = b"", time.monotonic() + 5
+    with open(descriptor, "rb", buffering=0) as stream:
+        while (chunk := stream.read(100)) != b"":
+            if chunk is None and time.monotonic() > until:
+                raise BlockingIOError("somebody still has the pipe open")
+            said += chunk or b""
+            time.sleep(0.01)
+    return said
 
 
 def test_a_cosign_that_attaches_nothing_is_noticed(
