@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from intoto_action.reason import Misused
 
@@ -19,7 +19,7 @@ class Excludes:
     """
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
-        self._match_file = None
+        self._match_file: Callable[[str], bool] | None = None
         self._all_of_git = not any(pattern.lstrip().startswith("!") for pattern in patterns)
         if not patterns:
             return
@@ -29,6 +29,19 @@ class Excludes:
             self._match_file = GitIgnoreSpec.from_lines([*DEFAULT_EXCLUDES, *patterns]).match_file
         except ValueError as error:
             raise Misused(f"--exclude: expected patterns as in .gitignore; {error}") from error
+
+    def below(self, directory: str) -> Excludes:
+        """The same for names relative to that directory: patterns stay relative to the base.
+
+        What is left out of the base by default is left out of the directory too, because it may be a checkout.
+        """
+        inner = Excludes()
+        inner._all_of_git = self._all_of_git
+        if (match := self._match_file) is not None:
+            inner._match_file = lambda path: (
+                match(f"{directory}/{path}") or (path.startswith(f"{_GIT}/") and match(path))
+            )
+        return inner
 
     def file(self, path: str) -> bool:
         """Whether a file of that name is left out."""

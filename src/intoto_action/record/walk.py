@@ -55,8 +55,11 @@ class Walker:
         return list(found)
 
     def below(self, directory: str) -> list[str]:
-        """The names of all files below a directory, relative to it, as in-toto's `dir:` resolver sees them."""
-        inner = Walker(self._prefix + directory, self._excludes)
+        """The names of all files below a directory, relative to it, as in-toto's `dir:` resolver sees them.
+
+        Excludes are relative to the base for all patterns; in-toto's own are relative to the directory here.
+        """
+        inner = Walker(self._prefix + directory, self._excludes.below(directory))
         found: dict[str, None] = {}
         inner._walk(BASE, found)
         return list(found)

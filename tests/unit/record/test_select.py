@@ -193,6 +193,27 @@ def test_a_directory_digest_lists_the_files_in_it(tmp_path: Path) -> None:
     assert set(choose(tmp_path, "dir:src").directories["src"]) == {"a", "oci:x", "b/c"}
 
 
+@pytest.mark.parametrize("exclude", ["src/tmp/**", "src/tmp", "/src/tmp/", "tmp", "src/**/x", "src/tmp/*"])
+def test_what_is_left_out_of_a_directory_digest_is_named_from_the_base(tmp_path: Path, exclude: str) -> None:
+    tree(tmp_path, "src/a", "src/tmp/x", "src/.git/y")
+    assert choose(tmp_path, "dir:src", exclude=(exclude,)).directories["src"] == ("a",)
+    assert "src/tmp/x" not in choose(tmp_path, "src", exclude=(exclude,)).files
+
+
+@pytest.mark.parametrize("exclude", ["tmp/**", "/tmp", "src/src/tmp"])
+def test_a_name_from_within_a_directory_leaves_nothing_out_of_its_digest(
+    tmp_path: Path, exclude: str
+) -> None:
+    tree(tmp_path, "src/a", "src/tmp/x")
+    assert set(choose(tmp_path, "dir:src", exclude=(exclude,)).directories["src"]) == {"a", "tmp/x"}
+
+
+def test_the_repository_in_a_directory_can_be_taken_back_into_its_digest(tmp_path: Path) -> None:
+    tree(tmp_path, "src/a", "src/.git/y")
+    assert set(choose(tmp_path, "dir:src", exclude=("!.git/**",)).directories["src"]) == {"a", ".git/y"}
+    assert set(choose(tmp_path, "dir:src", exclude=("!b",)).directories["src"]) == {"a"}
+
+
 def test_words_of_images_are_handed_on(tmp_path: Path) -> None:
     assert choose(tmp_path, "oci:x", "image:y", "oci:x").images == ("oci:x", "image:y")
 
