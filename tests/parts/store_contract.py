@@ -13,7 +13,7 @@ from tests.parts.images import SmallImage, sha256, small_image, small_index
 
 from intoto_action.formats.oci import BUNDLE, Descriptor, Manifest
 from intoto_action.formats.reference import DirectoryReference, Image, Reference
-from intoto_action.reason import Denied, Reason, Unavailable
+from intoto_action.reason import Denied, Misused, Reason, Unavailable
 from intoto_action.store.interface import Store
 
 MISSING = "sha256:" + "0" * 64
@@ -147,6 +147,20 @@ class StoreContract:
         store, image = _resolved(place, small_image("new"))
         store.tag(image, "latest")
         assert place.store().resolve(place.reference("latest")).digest == image.digest
+
+    @pytest.mark.parametrize("suffix", ["", ".sig", ".att", ".sbom"])
+    def test_no_image_is_put_where_attestations_are_listed(self, place: Place, suffix: str) -> None:
+        store, image = _resolved(place, small_image())
+        own = store.attach(image, bundle_for(image.digest), PREDICATE_TYPE)
+        tag = image.digest.replace(":", "-") + suffix
+        with pytest.raises(Misused, match="choose another tag"):
+            store.tag(image, tag)
+        assert [each.digest for each in store.referrers(image).descriptors] == [own.digest]
+
+    def test_a_word_that_is_no_tag_is_misuse(self, place: Place) -> None:
+        store, image = _resolved(place, small_image())
+        with pytest.raises(Misused, match="tag: expected letters"):
+            store.tag(image, "a/b")
 
     def test_a_manifest_that_is_not_there_is_an_error_of_the_store(self, place: Place) -> None:
         store, _ = _resolved(place, small_image())

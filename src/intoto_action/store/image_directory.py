@@ -33,7 +33,7 @@ from intoto_action.formats.oci import (
     platforms,
     referrer_manifest,
 )
-from intoto_action.formats.reference import DirectoryReference, Image, Reference, parse_digest, parse_tag
+from intoto_action.formats.reference import DirectoryReference, Image, Reference, parse_digest
 from intoto_action.formats.strict_json import decode
 from intoto_action.reason import Denied, Finding, Malformed, Misused, Reason, Unavailable
 from intoto_action.store.content import check_cap, check_digest, check_size
@@ -42,6 +42,7 @@ from intoto_action.store.interface import MOST_REFERRERS, Referrers
 from intoto_action.store.listing import (
     Entry,
     Listing,
+    check_free_tag,
     entry_of,
     fallback_tag,
     parse_listing,
@@ -120,7 +121,7 @@ class ImageDirectory:
 
     def tag(self, image: Image, tag: str) -> None:
         """Give the image a tag; another image that had it keeps its place in the index without one."""
-        parse_tag(tag)
+        check_free_tag(tag)
         with self._locked():
             listing = self._listing()
             entries = [each.tagged(None) if each.tag == tag else each for each in listing.entries]

@@ -54,5 +54,8 @@ class Store(Protocol):
         ...
 
     def tag(self, image: Image, tag: str) -> None:
-        """Put the image's own manifest under a tag of the same place."""
+        """Put the image's own manifest under a tag of the same place.
+
+        Raises: Misused when lists of attestations or signatures are kept under such a tag (`sha256-<hex>`, `….sig`).
+        """
         ...

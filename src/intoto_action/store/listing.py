@@ -19,8 +19,8 @@ from intoto_action.formats.oci import (
     digest_of,
     parse_manifest,
 )
-from intoto_action.formats.reference import parse_digest
-from intoto_action.reason import Malformed
+from intoto_action.formats.reference import parse_digest, parse_free_tag
+from intoto_action.reason import Malformed, Misused
 
 TAG_ANNOTATION = "org.opencontainers.image.ref.name"
 """Where an image directory keeps tags. Source: OCI image specification, annotations and image layout."""
@@ -92,6 +92,18 @@ def fallback_tag(digest: str) -> str:
     """
     algorithm, _, hexadecimal = parse_digest(digest).partition(":")
     return f"{algorithm[:32]}-{hexadecimal[:64]}"
+
+
+def check_free_tag(tag: str) -> None:
+    """Every store looks at a tag with this before it writes it for an image.
+
+    Raises: Misused when it is no tag, or one under which lists of attestations and signatures are kept: an image
+    in their place would lose them.
+    """
+    try:
+        parse_free_tag(tag)
+    except Malformed as error:
+        raise Misused(f"{error}; choose another tag") from error
 
 
 def referrer_descriptor(manifest: bytes) -> Descriptor:

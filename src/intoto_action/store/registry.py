@@ -17,13 +17,13 @@ from intoto_action.formats.oci import (
     parse_manifest,
     platforms,
 )
-from intoto_action.formats.reference import DirectoryReference, Image, Reference, parse_tag
+from intoto_action.formats.reference import DirectoryReference, Image, Reference
 from intoto_action.reason import Denied, Finding, Malformed, Misused, Reason, Unavailable
 from intoto_action.store.address import follow, origin_of
 from intoto_action.store.distribution import Distribution, Fetched
 from intoto_action.store.http import Answer
 from intoto_action.store.interface import MOST_REFERRERS, Referrers
-from intoto_action.store.listing import Entry, Listing, fallback_tag, parse_listing
+from intoto_action.store.listing import Entry, Listing, check_free_tag, fallback_tag, parse_listing
 from intoto_action.store.pages import next_page
 
 _MOST_PAGES = 200
@@ -106,7 +106,7 @@ class Registry:
 
     def tag(self, image: Image, tag: str) -> None:
         """Put the image's own bytes under a tag, and look that they are there."""
-        parse_tag(tag)
+        check_free_tag(tag)
         raw = self.read_manifest(image.digest, MANIFEST_CAP)
         self.distribution.put_manifest(tag, raw, image.media_type)
         found = self.distribution.manifest(tag)

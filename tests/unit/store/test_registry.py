@@ -443,6 +443,15 @@ def test_a_tag_that_is_overwritten_at_once_by_others_is_an_error(
         open_hostile(hostile).tag(image, "latest")
 
 
+@pytest.mark.parametrize("tag", ["sha256-" + "0" * 64, "sha512-" + "0" * 64 + ".att"])
+def test_a_tag_where_attestations_are_listed_is_refused_before_anything_is_sent(
+    hostile: HostileRegistry, image: Image, tag: str
+) -> None:
+    with pytest.raises(Misused, match="choose another tag"):
+        open_hostile(hostile).tag(image, tag)
+    assert hostile.asked == []
+
+
 def url_of(name: str, *, allow_http: bool, environ: Mapping[str, str] = {}) -> str:
     reference = parse_registry_reference(name)
     store = open_store(reference, deadline=Deadline(1), environ=environ, allow_http=allow_http)
