@@ -13,8 +13,9 @@ from intoto_action.reason import Misused
 
 @click.command(
     epilog=example(
-        "intoto-action sign --key env:SIGNING_KEY --step-name build \\",
-        "    --expect sha256:$(sha256sum <links/build.link-unsigned | cut -c-64) links/build.link-unsigned",
+        "EXPECTED=$(intoto-action record --unsigned --step-name build --link-dir links -- make | tail -n 1)",
+        'intoto-action sign --key env:SIGNING_KEY --step-name build --expect "$EXPECTED" \\',
+        "    links/build.link-unsigned",
     )
 )
 @signing_options("sign")
@@ -24,7 +25,7 @@ from intoto_action.reason import Misused
     "--expect",
     metavar="sha256:…",
     required=True,
-    help="The digest of the file, as `record --unsigned` printed it.",
+    help="What `record --unsigned` printed last, carried here on a way of its own: never computed from LINK.",
 )
 @click.option("--force", is_flag=True, help="Replace another link of this step and key.")
 @click.argument("link", type=click.Path(path_type=Path))

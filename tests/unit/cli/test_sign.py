@@ -154,3 +154,9 @@ def test_an_unsigned_link_under_the_name_of_the_signed_one_is_not_lost(tmp_path:
 def test_the_key_is_shown_nowhere(unsigned: Path) -> None:
     for ended in (sign(unsigned, step="scan"), sign(unsigned)):
         assert PAIR.private_pem.decode().split("\n")[1] not in ended.output
+
+
+def test_the_example_carries_the_digest_and_does_not_compute_it() -> None:
+    shown = CliRunner().invoke(main, ["sign", "--help"]).stdout
+    assert '--expect "$EXPECTED"' in shown
+    assert "sha256sum" not in shown
