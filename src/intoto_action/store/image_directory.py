@@ -53,6 +53,8 @@ _MARKER = "oci-layout"
 _INDEX = "index.json"
 _VERSIONS = frozenset({"1.0.0"})
 _LOCK_POLL = 0.05
+_MOST_FAULTS = 20
+"""How many reasons for an incomplete list are said; the others are counted."""
 _FALLBACK_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{64}\Z")
 
 
@@ -87,7 +89,7 @@ class ImageDirectory:
         descriptors = tuple(each.descriptor for each in found)
         if len(descriptors) > MOST_REFERRERS:
             faults.append(f"more than {MOST_REFERRERS} manifests refer to {image.digest}")
-        return Referrers(descriptors[:MOST_REFERRERS], complete=not faults, why="; ".join(faults))
+        return Referrers(descriptors[:MOST_REFERRERS], complete=not faults, why=_said(faults))
 
     def read_manifest(self, digest: str, cap: int) -> bytes:
         """The bytes of a manifest or an index."""
@@ -178,19 +180,28 @@ class ImageDirectory:
         return Denied(Finding(reason=Reason.INVALID_REFERENCE, expected=expected, found=found, where=where))
 
     def _referring(self, listing: Listing, image: Image) -> tuple[list[Entry], list[str]]:
-        candidates = [each for each in listing.entries if each.descriptor.media_type in MANIFESTS | INDEXES]
+        """The entries that refer to the image, one more than are listed at most, and what kept from finding all.
+
+        A subject stands in the manifest only, so every manifest is looked at, whoever it refers to: the size of
+        `index.json` and the deadline bound them, not the number of those of other images.
+        """
+        others = {each.descriptor.digest: each for each in listing.entries if _may_refer(each, image)}
         faults: list[str] = []
-        if len(candidates) > MOST_REFERRERS:
-            faults.append(f"{_INDEX} lists {len(candidates)} manifests; {MOST_REFERRERS} are looked at")
         found: dict[str, Entry] = {}
-        for each in candidates[:MOST_REFERRERS]:
+        for key, each in others.items():
+            if len(found) > MOST_REFERRERS:
+                break
             try:
+                self._deadline.require(f"looking for what is attached in {self._directory}")
                 referring = self._with_subject(each, image)
+            except Overdue as error:
+                faults.append(str(error))
+                break
             except (Unavailable, Malformed) as error:
                 faults.append(str(error))
                 continue
             if referring is not None:
-                found.setdefault(each.descriptor.digest, referring)
+                found[key] = referring
         for each in self._fallback(listing, image, faults):
             found.setdefault(each.descriptor.digest, each)
         return list(found.values()), faults
@@ -198,8 +209,6 @@ class ImageDirectory:
     def _with_subject(self, entry: Entry, image: Image) -> Entry | None:
         """The entry with the manifest's own type and annotations, when the image is its subject."""
         descriptor = entry.descriptor
-        if descriptor.digest == image.digest:
-            return None
         raw = self.read_manifest(descriptor.digest, MANIFEST_CAP)
         parsed = parse_manifest(raw, f"{self._directory}, manifest {descriptor.digest}")
         if (
@@ -336,15 +345,18 @@ class ImageDirectory:
             raise Unavailable(f"{error}; another process holds the lock on {_MARKER} in it") from error
 
 
-def _holds(path: Path, content: bytes) -> bool:
-    try:
-        return read_plain(path, len(content), "blob") == content
-    except Misused:
-        return False
-
-
 def _is(entry: Entry, image: Image) -> bool:
     return entry.descriptor.digest == image.digest
+
+
+def _said(faults: list[str]) -> str:
+    more = len(faults) - _MOST_FAULTS
+    return "; ".join([*faults[:_MOST_FAULTS], *([f"and {more} more of this kind"] if more > 0 else [])])
+
+
+def _may_refer(entry: Entry, image: Image) -> bool:
+    """By its descriptor: an image manifest other than the image itself."""
+    return entry.descriptor.media_type in MANIFESTS and not _is(entry, image)
 
 
 def _is_fallback_tag(tag: str) -> bool:

@@ -13,13 +13,21 @@ from pathlib import Path
 
 import pytest
 from tests.parts.bundles import PREDICATE_TYPE
-from tests.parts.images import SmallImage, add_to_image_directory, sha256, small_image, write_image_directory
+from tests.parts.images import (
+    SmallImage,
+    add_to_image_directory,
+    sha256,
+    small_image,
+    small_index,
+    write_image_directory,
+)
 
 from intoto_action.deadline import Deadline
-from intoto_action.formats.oci import BUNDLE, OCI_INDEX, OCI_MANIFEST, Descriptor
+from intoto_action.formats.oci import BUNDLE, OCI_INDEX, OCI_MANIFEST, Descriptor, referrer_manifest
 from intoto_action.formats.reference import DirectoryReference, Image
 from intoto_action.reason import Denied, Reason, Unavailable
 from intoto_action.store.image_directory import ImageDirectory
+from intoto_action.store.interface import MOST_REFERRERS
 from intoto_action.store.listing import TAG_ANNOTATION
 
 MIB = 1 << 20
@@ -247,6 +255,49 @@ class TestReferrers:
         assert not found.complete
         assert "expected an index" in found.why
 
+    def test_what_is_attached_to_other_images_does_not_count(self, directory: Path) -> None:
+        image = resolve(directory)
+        other = Descriptor(OCI_MANIFEST, sha256(b"another image"), 13)
+        list_referrers(directory, other, MOST_REFERRERS + 1)
+        own = store(directory).attach(image, b"{}", PREDICATE_TYPE)
+        found = store(directory).referrers(image)
+        assert [each.digest for each in found.descriptors] == [own.digest]
+        assert found.complete, found.why
+
+    def test_more_than_are_listed_are_said_to_be_there(self, directory: Path) -> None:
+        image = resolve(directory)
+        list_referrers(directory, Descriptor(OCI_MANIFEST, image.digest, image.size), MOST_REFERRERS + 1)
+        found = store(directory).referrers(image)
+        assert len(found.descriptors) == MOST_REFERRERS
+        assert not found.complete
+        assert f"more than {MOST_REFERRERS}" in found.why
+
+    def test_a_list_that_was_not_looked_through_in_time_is_incomplete(self, directory: Path) -> None:
+        image = resolve(directory)
+        store(directory).attach(image, b"{}", PREDICATE_TYPE)
+        found = store(directory, 0).referrers(image)
+        assert (found.descriptors, found.complete) == ((), False)
+        assert "not finished within 0 seconds" in found.why
+
+    def test_an_index_of_another_image_that_is_broken_hides_nothing(self, directory: Path) -> None:
+        image = resolve(directory)
+        other = small_index("other")
+        add_to_image_directory(directory, other, "2.0")
+        blob_path(directory, other.digest).write_bytes(b"broken")
+        own = store(directory).attach(image, b"{}", PREDICATE_TYPE)
+        found = store(directory).referrers(image)
+        assert ([each.digest for each in found.descriptors], found.complete) == ([own.digest], True)
+
+    def test_many_broken_manifests_hide_nothing_and_fill_no_page(self, directory: Path) -> None:
+        image = resolve(directory)
+        for each in list_referrers(directory, Descriptor(OCI_MANIFEST, image.digest, image.size), 50):
+            blob_path(directory, each).write_bytes(b"broken")
+        own = store(directory).attach(image, b"{}", PREDICATE_TYPE)
+        found = store(directory).referrers(image)
+        assert ([each.digest for each in found.descriptors], found.complete) == ([own.digest], False)
+        assert found.why.count("expected bytes of") == 20
+        assert found.why.endswith("and 30 more of this kind")
+
     def test_a_manifest_that_cannot_be_read_leaves_the_list_incomplete(self, directory: Path) -> None:
         image = resolve(directory)
         own = store(directory).attach(image, b"{}", PREDICATE_TYPE)
@@ -254,6 +305,19 @@ class TestReferrers:
         found = store(directory).referrers(image)
         assert not found.complete
         assert own.digest in found.why
+
+
+def list_referrers(directory: Path, subject: Descriptor, count: int) -> list[str]:
+    """Put so many manifests that refer to the subject into the index; their digests."""
+    document, digests = index(directory), []
+    for number in range(count):
+        raw = referrer_manifest(subject, b"{}", PREDICATE_TYPE, f"at {number}")
+        digests.append(sha256(raw))
+        blob_path(directory, sha256(raw)).write_bytes(raw)
+        entry = {"mediaType": OCI_MANIFEST, "digest": sha256(raw), "size": len(raw)}
+        document["manifests"].append({**entry, "artifactType": BUNDLE})
+    (directory / "index.json").write_text(json.dumps(document))
+    return digests
 
 
 class TestWriting:
