@@ -152,7 +152,7 @@ def registry_options(callback: Callback[R]) -> Callback[R]:
     return _group(
         "registry",
         _registry_options,
-        click.option("--allow-http-registry", is_flag=True, help="Speak http to registries beyond loopback."),
+        click.option("--allow-http-registry", is_flag=True, help="Speak http to registries beyond loopback that answer without TLS."),
         click.option(
             "--token-realm",
             multiple=True,
