@@ -40,8 +40,16 @@ class Credentials(msgspec.Struct, frozen=True):
                 "not there: pull requests from forks get none, and the name of the secret must be right; set it, or "
                 "say --if-no-credentials unsigned"
             )
-        if self.path and not os.access(self.path, os.R_OK):
+        if not self.path:
+            return
+        if not os.access(self.path, os.R_OK):
             raise Misused(f"--key: {self.where} cannot be read; expected a PEM file, or env:NAME")
+        if Path(self.path).is_dir():
+            raise Misused(f"--key: {self.where} is a directory; expected a PEM file, or env:NAME")
+        if self.path.endswith(".pub"):
+            raise Misused(
+                f"--key: {self.where} is a public key; give the private one, the file without .pub beside it"
+            )
 
     def public_key(self, environ: Mapping[str, str]) -> Key | None:
         """The public key beside the private one, when there is one: `keygen` puts it there."""

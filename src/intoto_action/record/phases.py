@@ -13,7 +13,7 @@ from intoto_action.keys.interface import Signer
 from intoto_action.keys.memory import clear_dumpable
 from intoto_action.reason import Misused
 from intoto_action.record.credentials import Credentials
-from intoto_action.record.publish import Published, publish_signed, publish_unsigned
+from intoto_action.record.publish import Published, check_directory, publish_signed, publish_unsigned
 from intoto_action.record.started import Started, StateDirectory
 from intoto_action.record.step import (
     Before,
@@ -45,6 +45,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises: Misused, Malformed.
         """
+        check_directory(self.directory)
         if self.credentials is None:
             return
         self.credentials.check(here.environ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from intoto_action.formats.link import Link
 from intoto_action.formats.oci import digest_of
 from intoto_action.formats.strict_json import DOCUMENT_CAP
 from intoto_action.keys.interface import Signer
-from intoto_action.reason import Malformed
+from intoto_action.reason import Malformed, Misused
 from intoto_action.record.step import payload_of
 from intoto_action.store.files import read_plain
 from intoto_action.store.link_directory import link_file_name, unsigned_file_name, write_link
@@ -28,6 +29,20 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     sha256: str
     signer: Signer | None = None
+
+
+def check_directory(directory: Path) -> None:
+    """Refuse a link directory in which nothing can be written, or that cannot be made.
+
+    Raises: Misused.
+    """
+    place = directory.absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise Misused(f"--link-dir: expected a directory, found a file at {place}; give another place")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise Misused(f"--link-dir: {place} cannot be written by this user; give another place")
 
 
 def publish_signed(

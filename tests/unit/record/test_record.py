@@ -136,6 +136,32 @@ def test_a_key_in_the_place_of_its_path_is_not_repeated_and_nothing_runs(
             assert not (recorder.base / "ran").exists()
 
 
+@pytest.mark.parametrize("key", ["key.pem.pub", "work"])
+def test_a_key_that_cannot_sign_is_told_before_the_command_runs(recorder: Recorder, key: str) -> None:
+    done = recorder("--", "touch", "ran", key=str(recorder.base.parent / key))
+    assert done.returncode == 2
+    assert "is a public key" in done.stderr or "is a directory" in done.stderr
+    assert not (recorder.base / "ran").exists()
+
+
+@pytest.mark.parametrize("signing", [(), ("--unsigned",)])
+@pytest.mark.parametrize("place", ["file", "file/below", "closed", "closed/below"])
+def test_a_link_directory_that_cannot_be_written_is_told_before_the_command_runs(
+    recorder: Recorder, place: str, signing: tuple[str, ...]
+) -> None:
+    recorder.write("file")
+    (recorder.base / "closed").mkdir(mode=0o555)
+    words = recorder.argv(*signing, "--link-dir", place, "--", "touch", "ran")
+    if os.geteuid() == 0:  # root without the right to write everywhere
+        words = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *words]
+    done = subprocess.run(
+        words, cwd=recorder.base, env=recorder.environ, capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 2
+    assert "--link-dir: " in done.stderr
+    assert not (recorder.base / "ran").exists()
+
+
 def test_the_key_is_read_only_after_the_command(recorder: Recorder) -> None:
     pem = recorder.key.read_text()
     recorder.key.write_text("no key yet")
@@ -194,6 +220,17 @@ def test_an_unsigned_link_is_what_sign_signs(recorder: Recorder) -> None:
     )
     assert signed.returncode == 0, signed.stderr
     assert recorder.link()["name"] == "build"
+
+
+@pytest.mark.parametrize("output", ["", "a line\n", "no line feed", "two\nlines"])
+def test_the_digest_of_an_unsigned_link_is_the_last_line_whatever_the_command_prints(
+    recorder: Recorder, output: str
+) -> None:
+    done = recorder("--unsigned", "--", "printf", "%s", output, key="")
+    (left,) = recorder.links.iterdir()
+    assert done.stdout.startswith(output)
+    assert done.stdout.endswith("\n")
+    assert done.stdout.splitlines()[-1] == f"sha256:{hashlib.sha256(left.read_bytes()).hexdigest()}"
 
 
 def test_the_command_sees_neither_keys_nor_passwords_nor_tokens(recorder: Recorder) -> None:
@@ -354,3 +391,11 @@ def test_links_among_the_recorded_files_are_warned_of(recorder: Recorder) -> Non
     words = ("--link-dir", "links", "--materials", ".", "--", "true")
     assert "links go to links, which is recorded" in recorder(*words).stderr
     assert "which is recorded" not in recorder("--materials", ".", "--", "true").stderr
+
+
+@pytest.mark.parametrize("script", ["rm -r $PWD", "rm -r $PWD && mkdir $PWD && echo x >$PWD/out"])
+def test_a_working_directory_that_the_command_removed_is_a_sentence(recorder: Recorder, script: str) -> None:
+    done = recorder("--products", "out", *SH, script)
+    assert done.returncode == 2
+    assert "the working directory was removed" in done.stderr
+    assert recorder.no_link()
