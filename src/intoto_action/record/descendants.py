@@ -1,7 +1,7 @@
-"""Every process that descends from us, and its end.
+"""Every process that descends from this one, and its end.
 
-A build that leaves a process behind could rewrite products after they were hashed, or the unsigned link. As a child
-subreaper (prctl(2), Linux) we become the parent of every orphan below us, `setsid` or not, so that none is lost. What a
+A build that leaves a process behind could rewrite products after they were hashed, or the unsigned link. In a child
+subreaper (prctl(2), Linux) every orphan below it becomes its child, `setsid` or not, so that none is lost. What a
 daemon outside does for the command (a container engine, `at`) is no descendant of it.
 """
 
@@ -9,115 +9,115 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from intoto_action.reason import Unavailable
+import msgspec
 
-_PR_SET_CHILD_SUBREAPER = 36
+WAIT_FOR_ANY = 0x40000000
+"""__WALL of waitpid(2): children that were made with another signal than SIGCHLD count too."""
 _GRACE = 2.0
 _LONGEST = 10.0
 _PROC = Path("/proc")
 _MOST_NAMED = 20
+_MOST_AT_ONCE = 1000
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 _ENDED = frozenset("ZX")
 
 
-class Descendants:
-    """Made before the command starts, so that children which were there before are left alone.
+class Ended(msgspec.Struct, frozen=True):
+    """Names of processes: `left_behind` was still running and is ended, `survivors` could not be."""
 
-    Raises: Unavailable when the kernel refuses to make us a subreaper.
+    left_behind: tuple[str, ...] = ()
+    survivors: tuple[str, ...] = ()
+
+
+def end_descendants() -> Ended:
+    """End every descendant, first politely, then not. The caller is a subreaper and has no other children.
+
+    Whether one is left is asked of the kernel, by waitpid(2); /proc only says whom to send a signal.
     """
+    if _reap():
+        return Ended()
+    names = {pid: _name(pid) for pid in sorted(_descendants())[:_MOST_NAMED]}
+    start = time.monotonic()
+    _ask_to_end(start + _GRACE)
+    gone = _kill(start + _LONGEST, names)
+    left_behind = tuple(sorted(names.values())[:_MOST_NAMED])
+    if gone:
+        return Ended(left_behind)
+    survivors = tuple(f"{_name(pid)} ({pid})" for pid in sorted(_descendants())[:_MOST_NAMED])
+    return Ended(left_behind, survivors or ("one that is not shown to us",))
 
-    def __init__(self) -> None:
-        _become_subreaper()
-        self._others = frozenset(_children().get(os.getpid(), ())) if _has_children() else frozenset()
 
-    def end(self) -> tuple[str, ...]:
-        """End every descendant, first politely, then not; the names of those that were still running.
+def _ask_to_end(end: float) -> None:
+    """Send SIGTERM once to each descendant, also to those that appear meanwhile, as long as there is time."""
+    told: set[int] = set()
+    pause = _SHORTEST_PAUSE
+    while not _reap() and time.monotonic() < end:
+        alive = _descendants()
+        for pid in alive - told:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
+        told |= alive
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
 
-        Raises: Unavailable when one survives.
-        """
-        if self._gone():
-            return ()
-        names = {pid: _name(pid) for pid in self._alive()}
-        start = time.monotonic()
-        self._signal_until_gone(signal.SIGTERM, start + _GRACE)
-        self._signal_until_gone(signal.SIGKILL, start + _LONGEST)
-        if not self._gone():
-            survivors = sorted(self._alive())[:_MOST_NAMED]
-            listed = ", ".join(f"{_name(pid)} ({pid})" for pid in survivors) or "not shown to us"
-            raise Unavailable(
-                f"the command left processes that cannot be ended: {listed}; they could change what was recorded, so "
-                "nothing is; let the command wait for what it starts"
-            )
-        return tuple(sorted(names.values())[:_MOST_NAMED])
 
-    def _gone(self) -> bool:
-        """Whether no descendant is left: as a subreaper we are the parent of one as long as there is any."""
-        return not self._alive() if self._others else _reap_all()
+def _kill(end: float, names: dict[int, str]) -> bool:
+    """Kill our children until there is none; whether that came true in time.
 
-    def _signal_until_gone(self, number: signal.Signals, end: float) -> None:
-        """New descendants of those that are not gone yet get the signal as well, as long as there is time."""
-        told: set[int] = set()
-        pause = 0.002
-        while not self._gone() and time.monotonic() < end:
-            alive = self._alive()
-            for pid in alive - told if number is signal.SIGTERM else alive:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, number)
-            told |= alive
+    Orphans become our children, so everybody's turn comes. As long as new ones appear there is no pause: a process that
+    forks and exits in a loop cannot fork any more once SIGKILL is pending (fork(2)), and one hit in time is enough.
+    """
+    pause = _SHORTEST_PAUSE
+    before: set[int] = set()
+    while not _reap():
+        if time.monotonic() >= end:
+            return False
+        children = _own_children()
+        for pid in children:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if len(names) < _MOST_NAMED:
+            names.update((pid, _name(pid)) for pid in children - names.keys())
+        if children <= before:
             time.sleep(pause)
-            pause = min(pause * 2, 0.05)
-
-    def _alive(self) -> set[int]:
-        """Descendants that still run; those of our children that have ended are reaped here."""
-        children = _children()
-        found: set[int] = set()
-        front = set(children.get(os.getpid(), ())) - self._others
-        _reap(front)
-        while front:
-            found |= front
-            front = {below for pid in front for below in children.get(pid, ())} - found
-        return {pid for pid in found if _runs(pid)}
-
-
-def _become_subreaper() -> None:
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise Unavailable(
-            f"this system does not let record look after what the command starts: {os.strerror(ctypes.get_errno())}"
-        )
-
-
-def _has_children() -> bool:
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        before = children
     return True
 
 
-def _reap_all() -> bool:
-    """Whether there is no child left at all, after those that have ended were reaped."""
+def _reap() -> bool:
+    """Whether no child is left, after those that have ended were reaped: not all, there may be ever more."""
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        for _ in range(_MOST_AT_ONCE):
+            if not os.waitpid(-1, os.WNOHANG | WAIT_FOR_ANY)[0]:
+                break
     except ChildProcessError:
         return True
     return False
 
 
-def _reap(pids: Iterable[int]) -> None:
-    for pid in pids:
-        with suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
+def _own_children() -> set[int]:
+    """Our children, those that have ended included."""
+    try:
+        with open("/proc/thread-self/children", "rb") as listed:  # noqa: PTH123 - faster than a process forks
+            return {int(pid) for pid in listed.read().split()}
+    except FileNotFoundError:
+        return set(_children().get(os.getpid(), ()))
+
+
+def _descendants() -> set[int]:
+    """Descendants that still run, as far as /proc shows them."""
+    children = _children()
+    found: set[int] = set()
+    front = set(children.get(os.getpid(), ()))
+    while front:
+        found |= front
+        front = {below for pid in front for below in children.get(pid, ())} - found
+    return {pid for pid in found if _runs(pid)}
 
 
 def _children() -> dict[int, list[int]]:

@@ -11,7 +11,22 @@ from pathlib import Path
 import pytest
 from tests.parts.recording import Recorder
 
+from intoto_action.reason import Misused
+from intoto_action.record import descendants
+from intoto_action.record.run import run_command
+
 SH = ("--", "sh", "-c")
+HOPPER = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+end, hops = time.monotonic() + 30, 0
+while time.monotonic() < end:
+    if os.fork():
+        os._exit(0)
+    hops += 1
+    if hops % 20 == 0:
+        open("out", "w").write(str(hops))
+"""
 
 
 def test_a_child_that_outlives_the_command_is_ended_before_products_are_hashed(recorder: Recorder) -> None:
@@ -33,6 +48,78 @@ def test_a_daemon_that_forked_twice_is_ended_as_well(recorder: Recorder) -> None
     assert time.monotonic() - start < 20
     with pytest.raises(ProcessLookupError):
         os.kill(int((recorder.base / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize("others", ["", "sleep 60 >/dev/null 2>&1 & echo $! >../other; "])
+def test_a_process_that_forks_and_exits_in_a_loop_is_caught(recorder: Recorder, others: str) -> None:
+    """It is never where a scan of /proc looks; that record has other children must not matter."""
+    script = f'{others}exec "$@"'
+    (recorder.base / "out").touch()
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *recorder.argv("--products", "out", "--", sys.executable, "-c", HOPPER)],
+        cwd=recorder.base,
+        env=recorder.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if others:
+        os.kill(int((recorder.base.parent / "other").read_text()), signal.SIGKILL)  # it is still there
+    content = (recorder.base / "out").read_bytes()
+    time.sleep(0.5)
+    assert (recorder.base / "out").read_bytes() == content
+    assert done.returncode == 0, done.stderr
+    assert "ended what the command had left running: python" in done.stderr
+
+
+def test_processes_further_down_are_asked_to_end_before_they_are_killed(recorder: Recorder) -> None:
+    below = 'trap "touch asked; exit" TERM; touch ready; while :; do sleep 0.01; done'
+    middle = f"trap : TERM; sh -c '{below}' & while :; do sleep 0.1; done"
+    script = f"sh -c {shlex.quote(middle)} & while [ ! -e ready ]; do sleep 0.01; done"
+    assert recorder("--products", "asked", *SH, script).returncode == 0
+
+
+def test_a_process_that_cannot_be_ended_is_an_error_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill = os.kill
+    monkeypatch.setattr(descendants, "_GRACE", 0.1)
+    monkeypatch.setattr(descendants, "_LONGEST", 0.3)
+    monkeypatch.setattr(os, "kill", lambda pid, number: None)
+    with pytest.raises(Misused, match=r"processes that cannot be ended: sleep \(\d+\)"):
+        run_command(["sh", "-c", f"sleep 60 & echo $! >{tmp_path}/pid"], os.environ)
+    kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_a_command_that_ends_its_supervisor_gets_no_link(recorder: Recorder) -> None:
+    done = recorder(*SH, "kill -9 $PPID; sleep 0.2")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "error: the process that looks after what the command starts ended by signal 9"
+    )
+    assert recorder.no_link()
+
+
+def test_the_command_and_what_it_started_end_with_a_killed_record(recorder: Recorder) -> None:
+    process = recorder.start(*SH, "setsid sleep 60 & echo $! >one; echo $$ >two; touch ready; wait")
+    _wait_for(recorder.base / "ready")
+    process.kill()
+    process.communicate(timeout=20)
+    for name in ("one", "two"):
+        _wait_for_the_end_of(int((recorder.base / name).read_text()))
+
+
+def test_a_caller_that_ignores_the_end_of_children_hears_how_the_command_ended(recorder: Recorder) -> None:
+    program = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "os.execvp(sys.argv[1], sys.argv[1:])"
+    )
+    argv = recorder.argv(*SH, "exit 7")
+    done = subprocess.run(
+        [sys.executable, "-c", program, *argv], cwd=recorder.base, env=recorder.environ, check=False
+    )
+    assert done.returncode == 7
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -118,4 +205,13 @@ def _wait_for(path: Path) -> None:
     end = time.monotonic() + 30
     while not path.exists():
         assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.01)
+
+
+def _wait_for_the_end_of(pid: int) -> None:
+    end = time.monotonic() + 15
+    while (stat := Path(f"/proc/{pid}/stat")).exists() and stat.read_text().rpartition(")")[2].split()[
+        0
+    ] != "Z":
+        assert time.monotonic() < end, f"{pid} still runs"
         time.sleep(0.01)
