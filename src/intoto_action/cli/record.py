@@ -80,7 +80,11 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Fail now when this signed layout has no such step, or KEY is no functionary of it.",
 )
-@click.option("--unsigned", is_flag=True, help="Leave the link unsigned, and print its sha256 for `sign`.")
+@click.option(
+    "--unsigned",
+    is_flag=True,
+    help="Leave the link unsigned; the last line of stdout is its sha256 for `sign`.",
+)
 @option("record", "--state", metavar="HASH", help="What --phase start printed, for --phase stop.")
 @click.option("--pass-oidc", is_flag=True, help="Let the command ask for an OIDC token; the link says so.")
 @click.option("--command-as", metavar="TEXT", help="What the link says in place of the command.")
@@ -232,14 +236,17 @@ def _expected(layout: Path | None, step: str) -> ExpectedStep | None:
 
 
 def _say(recorded: Recorded) -> None:
-    """Digests for a next call go to stdout, the rest to stderr: stdout is the command's."""
+    """Digests for a next call go to stdout, the rest to stderr: stdout is the command's.
+
+    A digest is the last line, and a whole one: what the command wrote may not end in a line feed.
+    """
     if recorded.state:
         click.echo(recorded.state)
     published = recorded.published
     if published is None:
         return
     if published.signer is None:
-        click.echo(published.sha256)
+        click.echo(published.sha256 if recorded.return_value is None else f"\n{published.sha256}")
         tell(
             f"unsigned link {published.path}; sign it with: intoto-action sign --key KEY --step-name STEP --expect "
             f"{published.sha256} {published.path}"
