@@ -133,14 +133,20 @@ def record(
     from intoto_action.cli.progress import bar
     from intoto_action.record.credentials import credentials, unsigned_because
     from intoto_action.record.phases import Publication
-    from intoto_action.record.task import Here, Task
+    from intoto_action.record.task import Here, Task, working_directory
 
     word = "keyless:" if signing.keyless else signing.key
     given = credentials(word, signing.password_env, os.environ) if word else None
     if not given and not unsigned and phase != "start":
         raise Misused("who signs? Give --key KEY, or --unsigned and sign the link in another process")
     here = Here(
-        base=str(Path.cwd()), environ=os.environ, tell=tell, progress=bar, allow_http=registry.allow_http
+        base=working_directory(),
+        environ=os.environ,
+        tell=tell,
+        progress=bar,
+        private=given.variables if given else (),
+        allow_http=registry.allow_http,
+        token_realms=registry.token_realms,
     )
     why = unsigned_because(
         given,
@@ -159,7 +165,6 @@ def record(
         excludes=exclude,
         image_metadata=image_metadata,
         pass_oidc=pass_oidc,
-        private=given.variables if given else (),
     )
     publication = Publication(
         directory=link_dir,

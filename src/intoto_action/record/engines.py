@@ -13,7 +13,6 @@ import msgspec
 from intoto_action.formats.reference import parse_digest
 from intoto_action.formats.strict_json import MIB, decode
 from intoto_action.reason import Malformed, Misused, Unavailable
-from intoto_action.record.child_environment import child_environment
 from intoto_action.store.command import run
 
 _SECONDS = 60.0
@@ -47,7 +46,7 @@ def config_digest_in_engines(name: str, environ: Mapping[str, str]) -> tuple[str
         if which(engine, path=environ.get("PATH")) is None:
             continue
         try:
-            digest = _ask(engine, name, child_environment(environ))
+            digest = _ask(engine, name, environ)
         except Unavailable as error:
             silent.append(str(error))
         else:

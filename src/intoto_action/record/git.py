@@ -13,6 +13,7 @@ from pathlib import Path
 
 from intoto_action.reason import Misused
 from intoto_action.record.git_objects import DIRECTORY, EXECUTABLE, SUBMODULE, SYMLINK, Entry, Repository
+from intoto_action.record.leftovers import nothing_left_running
 from intoto_action.record.walk import require_regular, status_of, unreadable
 
 _EVENT_COMMIT = "GITHUB_SHA"
@@ -31,6 +32,7 @@ def tracked_files(base: str, environ: Mapping[str, str], excluded: Callable[[str
     Raises: Misused when a tracked file differs from HEAD, HEAD is not the event's commit, or there is no repository.
     """
     with (
+        nothing_left_running("git:tracked"),
         tempfile.TemporaryDirectory(prefix="intoto-action-") as scratch,
         Repository(base, environ, Path(scratch)) as repository,
     ):

@@ -14,8 +14,10 @@ from intoto_action.formats.reference import DirectoryReference, Image, Reference
 from intoto_action.reason import Denied, Malformed, Misused
 from intoto_action.record.engines import config_digest_in_engines
 from intoto_action.record.image_words import ImageWord, Source, parse_image_word
+from intoto_action.record.leftovers import nothing_left_running
 from intoto_action.record.task import Here
 from intoto_action.store.files import read_capped
+from intoto_action.store.interface import Store
 from intoto_action.store.open import open_store
 
 _LARGEST_DIGEST_FILE = 4096
@@ -38,6 +40,11 @@ def material_images(words: Iterable[str], here: Here) -> Images:
 
     Raises: Misused, Malformed, Unavailable.
     """
+    with nothing_left_running("--materials"):
+        return _material_images(words, here)
+
+
+def _material_images(words: Iterable[str], here: Here) -> Images:
     artifacts: Artifacts = {}
     pinned: list[str] = []
     resolved: dict[str, str] = {}
@@ -76,8 +83,10 @@ def product_images(words: Iterable[str], here: Here) -> Artifacts:
     listed = list(words)
     check_product_words(listed)
     artifacts: Artifacts = {}
-    for word in [parse_image_word(each) for each in listed]:
-        _add(artifacts, word, _known_digest(word, here) or _config_digest(word, here, from_registry=False))
+    with nothing_left_running("--products"):
+        for word in [parse_image_word(each) for each in listed]:
+            digest = _known_digest(word, here) or _config_digest(word, here, from_registry=False)
+            _add(artifacts, word, digest)
     return artifacts
 
 
@@ -121,7 +130,7 @@ def _config_digest(word: ImageWord, here: Here, *, from_registry: bool) -> str:
     if word.directory is not None:
         return _config_in_store(word, word.directory, here)
     reference = _reference(word)
-    digest, silent = config_digest_in_engines(str(reference), here.environ)
+    digest, silent = config_digest_in_engines(str(reference), here.environ_of_tools)
     if digest is not None:
         return digest
     for note in silent:
@@ -135,8 +144,7 @@ def _config_digest(word: ImageWord, here: Here, *, from_registry: bool) -> str:
 
 
 def _config_in_store(word: ImageWord, reference: Reference | DirectoryReference, here: Here) -> str:
-    deadline = Deadline(_SECONDS)
-    store = open_store(reference, deadline=deadline, environ=here.environ, allow_http=here.allow_http)
+    store = _open(reference, here)
     try:
         image = store.resolve(reference)
         manifest = parse_manifest(store.read_manifest(image.digest, MANIFEST_CAP), word.word)
@@ -166,13 +174,21 @@ def _platform(word: ImageWord, index: Index) -> str:
 
 
 def _resolve(reference: Reference, here: Here) -> Image:
-    store = open_store(
-        reference, deadline=Deadline(_SECONDS), environ=here.environ, allow_http=here.allow_http
-    )
+    store = _open(reference, here)
     try:
         return store.resolve(reference)
     except Denied as error:
         raise Misused(f"oci:{reference}: {error}; is the name right, and may you read it?") from error
+
+
+def _open(reference: Reference | DirectoryReference, here: Here) -> Store:
+    return open_store(
+        reference,
+        deadline=Deadline(_SECONDS),
+        environ=here.environ_of_tools,
+        allow_http=here.allow_http,
+        token_realms=here.token_realms,
+    )
 
 
 def _not_there(word: ImageWord, error: Denied) -> Misused:

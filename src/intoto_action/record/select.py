@@ -77,7 +77,7 @@ def _files(pattern: Pattern, walker: Walker, excludes: Excludes, here: Here) -> 
     if pattern.kind is Kind.TRACKED:
         from intoto_action.record.git import tracked_files
 
-        return tracked_files(here.base, here.environ, excludes.file)
+        return tracked_files(here.base, here.environ_of_tools, excludes.file)
     return walker.files(pattern.path) if pattern.kind is Kind.FILES else []
 
 

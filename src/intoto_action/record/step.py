@@ -42,7 +42,7 @@ def record_step(task: Task, here: Here, *, record_failure: bool = False) -> tupl
     Raises: Misused, Malformed, Unavailable.
     """
     before = record_materials(task, here)
-    environment = child_environment(here.environ, private=task.private, pass_oidc=task.pass_oidc)
+    environment = child_environment(here.environ, private=here.private, pass_oidc=task.pass_oidc)
     handed = {f"INTOTO_IMAGE_{number}": image for number, image in enumerate(before.pinned, start=1)}
     outcome = run_command(task.command, environment | handed | task.more_environment)
     if outcome.left_behind:
@@ -66,7 +66,7 @@ def record_materials(task: Task, here: Here) -> Before:
     """
     sketch = _link(task, here, Before(materials={}), {}, None)
     payload_of(sketch)
-    check_secrets(sketch, here.environ, task.private)
+    check_secrets(sketch, here.environ, here.private)
     for word in task.products:
         check_product(parse_pattern(word, here.base))
     selection = select(task.materials, Excludes(task.excludes), here)
@@ -111,7 +111,7 @@ def record_products(task: Task, here: Here, before: Before, outcome: Outcome | N
     link = _link(task, here, msgspec.structs.replace(before, materials=materials), products, outcome)
     check_artifacts(link.materials, "materials")
     check_artifacts(link.products, "products")
-    check_secrets(link, here.environ, task.private)
+    check_secrets(link, here.environ, here.private)
     return link
 
 
