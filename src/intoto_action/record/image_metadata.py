@@ -5,6 +5,7 @@ Source: buildx documentation of `--metadata-file`; moby/buildkit solver/llbsolve
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, unquote
@@ -65,7 +66,7 @@ def read_image_metadata(word: str, base: str) -> BuiltImages:
     Raises: Misused when it cannot be read, or names no image with a digest.
     """
     text = word.lstrip()
-    raw = word.encode() if text.startswith("{") else read_capped(Path(base) / word, _CAP, _WHERE)
+    raw = os.fsencode(word) if text.startswith("{") else read_capped(Path(base) / word, _CAP, _WHERE)
     try:
         return _images(raw)
     except Malformed as error:

@@ -101,6 +101,8 @@ def test_the_metadata_can_be_a_file(tmp_path: Path) -> None:
         text(**{"buildx.build.provenance": []}),
         text()[:-1] + ', "image.name": "ghcr.io/evil/app"}',
         "no-such-file.json",
+        "{\udcff",
+        "no-such-file-\udcff.json",
     ],
 )
 def test_what_is_no_metadata_is_a_sentence(bad: str, tmp_path: Path) -> None:
