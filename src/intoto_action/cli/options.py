@@ -152,11 +152,15 @@ def registry_options(callback: Callback[R]) -> Callback[R]:
     return _group(
         "registry",
         _registry_options,
-        click.option("--allow-http-registry", is_flag=True, help="Speak http to registries beyond loopback that answer without TLS."),
+        click.option(
+            "--allow-http-registry",
+            is_flag=True,
+            help="Speak plain http to a registry beyond loopback whose port answers without TLS.",
+        ),
         click.option(
             "--token-realm",
             multiple=True,
-            metavar="REGISTRY=HOST",
+            metavar="REGISTRY=HOST[:PORT]",
             help="HOST gives out the tokens of REGISTRY and may get its credentials. Repeatable.",
         ),
     )(callback)
