@@ -83,7 +83,7 @@ class SigningOptions(msgspec.Struct, frozen=True):
         private = {(self.key or "").removeprefix("env:"), self.password_env}
         return {name: value for name, value in environ.items() if name not in private}
 
-    def signer(self) -> Signer:
+    def signer(self, environ: Mapping[str, str] = os.environ) -> Signer:
         """Open the key; a password is asked for when there is a person to ask. Raises: Misused."""
         from intoto_action.keys.words import KEYLESS, open_signer
 
@@ -93,7 +93,7 @@ class SigningOptions(msgspec.Struct, frozen=True):
         if word is None:
             raise Misused("expected --key KEY: a PEM file, or env:NAME with the key in the variable NAME")
         return open_signer(
-            word, environ=os.environ, password_env=self.password_env, prompt=password_prompt(), tell=tell
+            word, environ=environ, password_env=self.password_env, prompt=password_prompt(), tell=tell
         )
 
 
