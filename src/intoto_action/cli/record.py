@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,18 +140,20 @@ def record(
     given = credentials(word, signing.password_env, os.environ) if word else None
     if not given and not unsigned and phase != "start":
         raise Misused("who signs? Give --key KEY, or --unsigned and sign the link in another process")
+    private = given.variables if given else ()
+    environ = _close_environment(private, pass_oidc=pass_oidc)
     here = Here(
         base=working_directory(),
-        environ=os.environ,
+        environ=environ,
         tell=tell,
         progress=bar,
-        private=given.variables if given else (),
+        private=private,
         allow_http=registry.allow_http,
         token_realms=registry.token_realms,
     )
     why = unsigned_because(
         given,
-        os.environ,
+        environ,
         without=if_no_credentials == "unsigned",
         pull_requests=sign_pull_requests or not github,
     )
@@ -169,15 +172,27 @@ def record(
     publication = Publication(
         directory=link_dir,
         credentials=None if unsigned or why else given,
-        open_signer=signing.signer,
+        open_signer=partial(signing.signer, environ),
         expected=_expected(layout, step_name),
         force=force,
     )
-    _warn_of_links_among_artifacts(link_dir, (*materials, *products))
+    _warn_of_links_among_artifacts(link_dir, step_name, (*materials, *products), exclude)
     work = Work(phase=phase, task=task, publication=publication, state=state, record_failure=record_failure)
     recorded = _in_github_job(work, here) if github else _record(work, here)
     _say(recorded)
     return recorded.exit_code
+
+
+def _close_environment(private: tuple[str, ...], *, pass_oidc: bool) -> dict[str, str]:
+    """Our environment as a copy; what the command must not see of it is no longer where it could look in /proc."""
+    from intoto_action.cli.main import DEBUG
+    from intoto_action.keys.memory import clear_dumpable, withdraw
+    from intoto_action.record.child_environment import child_environment
+
+    clear_dumpable()
+    environ = dict(os.environ)
+    withdraw(environ.keys() - child_environment(environ, private=private, pass_oidc=pass_oidc).keys() - {DEBUG})
+    return environ
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,10 +234,13 @@ def _in_github_job(work: Work, here: Here) -> Recorded:
     return recorded
 
 
-def _warn_of_links_among_artifacts(link_dir: Path, patterns: tuple[str, ...]) -> None:
+def _warn_of_links_among_artifacts(
+    link_dir: Path, step: str, patterns: tuple[str, ...], excludes: tuple[str, ...]
+) -> None:
     """in-toto leaves *.link* out; we do not, because it could be anything, so links had better lie elsewhere."""
-    place = link_dir.absolute()
-    if any(place.is_relative_to(Path(word).absolute()) for word in patterns if ":" not in word):
+    from intoto_action.record.select import would_select
+
+    if would_select(patterns, excludes, link_dir / f"{step}.00000000.link"):
         tell(
             f"links go to {link_dir}, which is recorded: the next step would record them as files; give --link-dir a "
             "directory elsewhere, or leave them out with --exclude '*.link'"
@@ -246,15 +264,30 @@ def _say(recorded: Recorded) -> None:
     A digest is the last line, and a whole one: what the command wrote may not end in a line feed.
     """
     if recorded.state:
-        click.echo(recorded.state)
+        _print(recorded.state, recorded.state)
     published = recorded.published
     if published is None:
         return
     if published.signer is None:
-        click.echo(published.sha256 if recorded.return_value is None else f"\n{published.sha256}")
+        _print(
+            published.sha256 if recorded.return_value is None else f"\n{published.sha256}", published.sha256
+        )
         tell(
             f"unsigned link {published.path}; sign it with: intoto-action sign --key KEY --step-name STEP --expect "
             f"{published.sha256} {published.path}"
         )
     else:
         tell(f"link {published.path}, signed by {published.signer.key}")
+
+
+def _print(line: str, digest: str) -> None:
+    """Raises: Misused when stdout takes no more; it holds the digest, which whoever calls us must not lose."""
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)  # what is left in the buffer is written at the end, and would fail again
+        os.close(nothing)
+        raise Misused(f"stdout cannot take the digest ({error.strerror}), which is {digest}") from error

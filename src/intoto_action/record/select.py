@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -34,6 +38,7 @@ def select(words: Iterable[str], excludes: Excludes, here: Here) -> Selection:
 
     Raises: Misused for what cannot be recorded under a name of its own.
     """
+    _check_encoding()
     walker = Walker(here.root, excludes)
     files: dict[str, None] = {}
     directories: dict[str, tuple[str, ...]] = {}
@@ -56,6 +61,33 @@ def select(words: Iterable[str], excludes: Excludes, here: Here) -> Selection:
         raise too_many()
     check_file_names(list(files))
     return Selection(tuple(files), directories, tuple(dict.fromkeys(images)), tuple(without))
+
+
+def would_select(words: Iterable[str], excludes: Sequence[str], file: Path) -> bool:
+    """Whether a file would be among the artifacts of the patterns if it were there, as far as names tell.
+
+    git:tracked is passed over: the file is not tracked.
+    """
+    base = str(Path.cwd())
+    name = os.path.relpath(file, base)
+    if name.startswith("../"):
+        return False
+    ways = [name, *(str(parent) for parent in PurePosixPath(name).parents)]
+    patterns = [pattern for word in words if (pattern := parse_pattern(word, base)).path]
+    return any(
+        way == pattern.path or (pattern.kind is Kind.FILES and fnmatchcase(way, pattern.path))
+        for way in ways
+        for pattern in patterns
+    ) and not Excludes(excludes).file(name)
+
+
+def _check_encoding() -> None:
+    """Raises: Misused where names of files are not read as UTF-8: the link would hold other names than there are."""
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8":
+        raise Misused(
+            f"names of files are read as {encoding} here, and a link holds UTF-8; set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+        )
 
 
 def check_file_names(names: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """Start and stop, after the fact, and what the layout expects."""
 
 import json
+import os
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from tests.parts.recording import Recorder
 from intoto_action.formats.envelope import PAYLOAD_TYPE, Signature, encode_dsse
 from intoto_action.formats.key import public_key_from_pem
 from intoto_action.formats.layout import Layout, Step, encode_layout
+from intoto_action.reason import Misused
+from intoto_action.record.started import Started, StateDirectory
 
 STARTED = "runtime/intoto-action/started"
 
@@ -152,6 +155,19 @@ def test_a_state_directory_that_others_can_enter_is_refused(recorder: Recorder) 
     done = recorder("--phase", "start", "--materials", "src")
     assert done.returncode == 2
     assert "0700" in done.stderr
+
+
+def test_a_state_directory_of_somebody_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    owner = os.geteuid()
+    directory = StateDirectory(str(tmp_path / "work"), {"XDG_RUNTIME_DIR": str(tmp_path)})
+    started = Started("build", str(tmp_path / "work"), {}, {}, [], [], oidc=False)
+    directory.put(started, force=False)
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(Misused, match="a directory that you own"):
+        directory.put(started, force=True)
 
 
 def test_a_state_directory_inside_the_recorded_one_is_refused(recorder: Recorder) -> None:

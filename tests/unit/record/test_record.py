@@ -399,3 +399,57 @@ def test_a_working_directory_that_the_command_removed_is_a_sentence(recorder: Re
     assert done.returncode == 2
     assert "the working directory was removed" in done.stderr
     assert recorder.no_link()
+
+
+@pytest.mark.parametrize(
+    ("link_dir", "pattern", "warned"),
+    [
+        ("../links", ".", False),
+        ("../work/links", ".", True),
+        ("sub/../links", "links", True),
+        (".", "*", True),
+        ("links", "*", True),
+        ("links", "l?nks/*", True),
+        ("links", "**", True),
+        ("links", "dir:links", True),
+        ("links", "src", False),
+        (".", "*.txt", False),
+        ("links", "src/*", False),
+    ],
+)
+def test_links_are_warned_of_only_where_they_would_be_recorded(
+    recorder: Recorder, link_dir: str, pattern: str, warned: bool
+) -> None:
+    done = recorder("--link-dir", link_dir, "--materials", pattern, "--", "true")
+    assert done.returncode == 0, done.stderr
+    assert ("which is recorded" in done.stderr) is warned
+    left_out = recorder(
+        "--link-dir", link_dir, "--materials", pattern, "--exclude", "*.link", "--force", "--", "true"
+    )
+    assert "which is recorded" not in left_out.stderr
+
+
+def test_names_that_are_not_read_as_utf8_are_refused_before_the_command_runs(recorder: Recorder) -> None:
+    recorder.write("src/a")
+    environ = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = recorder("--materials", "src", "--", "touch", "ran", environ=environ)
+    assert done.returncode == 2
+    assert "names of files are read as" in done.stderr
+    assert not (recorder.base / "ran").exists()
+
+
+@pytest.mark.parametrize("words", [("--unsigned", "--", "true"), ("--phase", "start", "--materials", ".")])
+def test_a_digest_that_cannot_be_printed_is_told(recorder: Recorder, words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            recorder.argv(*words, key=""),
+            cwd=recorder.base,
+            env=recorder.environ,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "stdout cannot take the digest (No space left on device), which is sha256:" in done.stderr
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
