@@ -191,7 +191,9 @@ def _close_environment(private: tuple[str, ...], *, pass_oidc: bool) -> dict[str
 
     clear_dumpable()
     environ = dict(os.environ)
-    withdraw(environ.keys() - child_environment(environ, private=private, pass_oidc=pass_oidc).keys() - {DEBUG})
+    withdraw(
+        environ.keys() - child_environment(environ, private=private, pass_oidc=pass_oidc).keys() - {DEBUG}
+    )
     return environ
 
 

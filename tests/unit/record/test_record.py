@@ -5,7 +5,6 @@ import json
 import os
 import stat
 import subprocess
-import sys
 from base64 import b64encode
 from pathlib import Path
 
@@ -367,24 +366,6 @@ def test_words_that_are_not_utf8_are_told_before_the_command_runs(recorder: Reco
     assert "is not UTF-8" in done.stderr
     assert not (recorder.base / "ran").exists()
     assert recorder("--command-as", "make", *SH, "touch ran; : \udcff").returncode == 0
-
-
-def test_a_process_whose_environment_holds_the_key_hides_it_from_the_command(recorder: Recorder) -> None:
-    """Root reads every process, so the flag is looked at: prctl(PR_GET_DUMPABLE) is 3."""
-    program = (
-        "import ctypes, sys; from pathlib import Path; from tests.parts.recording import here\n"
-        "from intoto_action.record.credentials import credentials\n"
-        "from intoto_action.record.phases import Publication\n"
-        "Publication(directory=Path(), credentials=credentials(sys.argv[1], None, {}), open_signer=lambda: None)"
-        ".check(here(Path(), {'K': 'x'}))\n"
-        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
-    )
-    environ = {**recorder.environ, "PYTHONPATH": os.pathsep.join(sys.path[1:]) + os.pathsep + str(Path.cwd())}
-    for word, dumpable in (("env:K", "0\n"), (str(recorder.key), "1\n")):
-        done = subprocess.run(
-            [sys.executable, "-c", program, word], env=environ, capture_output=True, text=True, check=True
-        )
-        assert done.stdout == dumpable
 
 
 def test_links_among_the_recorded_files_are_warned_of(recorder: Recorder) -> None:
