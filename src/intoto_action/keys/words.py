@@ -95,7 +95,7 @@ def password_from(name: str, environ: Mapping[str, str]) -> bytes:
 
     Raises: Misused when there is none, or `name` is no name of a variable.
     """
-    if not _VARIABLE.match(name):
+    if not _VARIABLE.match(name) or (name not in environ and _MAY_BE_A_KEY.search(name)):
         raise Misused(
             "expected the name of an environment variable after --password-env, found something else (it "
             "is not shown, it may be the password); put it into a variable and give the name of that variable"

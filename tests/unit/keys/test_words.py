@@ -329,6 +329,7 @@ def test_a_key_on_the_command_line_is_refused_without_repeating_it(
         (BODY_SECRET * 20, None),
         ("env:LOCKED", f"{BODY_SECRET}!"),
         ("env:LOCKED", "PASSWORD"),
+        ("env:LOCKED", BODY_SECRET * 2),
         ("env:BROKEN", None),
         ("env:PLAIN", None),
     ],
