@@ -173,9 +173,9 @@ def _internal(error: Exception) -> int:
 
 
 def _tell(message: str, code: int) -> int:
-    from intoto_action.render.escape import terminal
+    from intoto_action.render.escape import terminal, without_private_key
 
-    for line in message.split("\n"):
+    for line in without_private_key(message).split("\n"):
         click.echo(terminal(line, limit=4000), err=True)
     return code
 

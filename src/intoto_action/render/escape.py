@@ -16,7 +16,15 @@ _PLAIN = re.compile(r"[ -~]*\Z")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _MARKDOWN_SAFE = frozenset(" /,-")
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,64}PRIVATE KEY.*?(?:-----END [A-Z0-9 ]{0,64}PRIVATE KEY-----|\Z)", re.DOTALL
+)
 _COMMAND = re.compile(r"(\s*):(?=:)")
+
+
+def without_private_key(text: str) -> str:
+    """`text` without any private key in PEM: one that was given in place of a file or a layout is in our error."""
+    return _PRIVATE_KEY.sub("(a private key, not shown)", text) if "PRIVATE KEY" in text else text
 
 
 def visible(text: str, *, limit: int = LONGEST) -> str:
@@ -25,6 +33,7 @@ def visible(text: str, *, limit: int = LONGEST) -> str:
     Escaped are control characters (with them ANSI sequences and line breaks), format characters (with them
     the bidirectional controls of CVE-2021-42574), lone surrogates, private and unassigned code points.
     """
+    text = without_private_key(text)
     cut = text[:limit]
     shown = cut if _PLAIN.match(cut) else "".join(map(_visible, cut))
     return shown if len(text) <= limit else f"{shown}… ({len(text)} characters)"

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from intoto_action import __version__
 from intoto_action.cli import main as module
 from intoto_action.cli.main import main
+from intoto_action.keys.keygen import generate
 from intoto_action.reason import Denied, Finding, Malformed, Misused, Reason, Unavailable
 
 LATE = Finding(reason=Reason.RULE_VIOLATION, expected="no evil", found="evil\x1b[2J", step="build")
@@ -213,3 +214,27 @@ def test_a_closed_stream_is_no_fault_of_ours(closed: str, tmp_path: Path) -> Non
     done = subprocess.run(["sh", "-c", words], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "internal-error" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("layout", "lint", "FILE"),
+        ("layout", "sign", "--key", "FILE", "FILE"),
+        ("layout", "show", "PEM"),
+        ("layout", "show", "env:PEM"),
+        ("record", "PEM", "--", "true"),
+    ],
+)
+def test_a_private_key_that_was_given_for_something_else_is_not_shown(
+    tmp_path: Path, words: tuple[str, ...], kind: str
+) -> None:
+    pem = generate(kind, None).private_pem.decode()
+    path = tmp_path / "owner"
+    path.write_text(pem)
+    given = [word.replace("PEM", pem).replace("FILE", str(path)) for word in words]
+    ended = CliRunner().invoke(main, given)
+    assert ended.exit_code != 0
+    assert not any(line in ended.output for line in pem.split("\n")[1:-2])
+    assert "(a private key, not shown)" in ended.output
