@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,20 @@ def test_a_program_that_record_asks_sees_no_key(
     names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
     assert "KEPT" in names
     assert names.isdisjoint(SECRETS)
+
+
+@pytest.mark.parametrize(("program", "word"), [("git", "git:tracked"), ("docker", "image:app")])
+def test_a_daemon_that_a_program_in_the_place_of_git_leaves_is_ended(
+    recorder: Recorder, program: str, word: str
+) -> None:
+    daemon = (
+        "setsid sh -c 'echo $$ >daemon; exec sleep 60' >&- 2>&- & while [ ! -s daemon ]; do sleep 0.01; done"
+    )
+    plant(recorder, program, says=f"cd {recorder.base.parent}\n{daemon}\nexit 1")
+    recorder.write(".git/HEAD", "ref: refs/heads/main\n")
+    recorder("--products", word, "--", "true")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((recorder.base.parent / "daemon").read_text()), 0)
 
 
 @pytest.mark.parametrize("option", ["--token-realm", None])
