@@ -1,5 +1,6 @@
 """What every test run shares: the marker `needs`, and hypothesis without a clock."""
 
+import signal
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
@@ -29,6 +30,7 @@ _LEFT_OUT = pytest.StashKey[dict[str, list[str]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _listen_to_signals()
     config.addinivalue_line("markers", "needs(*names): the Go tools and Debian commands that the test runs")
     config.stash[_LEFT_OUT] = {}
 
@@ -55,6 +57,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _reasons(item: pytest.Item) -> tuple[str, ...]:
     return reasons(name for marker in item.iter_markers("needs") for name in marker.args)
+
+
+def _listen_to_signals() -> None:
+    """Undo what `nohup` and a shell's `&` hand down: a signal ignored by us is ignored by all that tests start."""
+    for each, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGQUIT, signal.SIG_DFL),
+    ):
+        if signal.getsignal(each) is signal.SIG_IGN:
+            signal.signal(each, handler)
 
 
 @pytest.hookimpl(trylast=True)
