@@ -1,0 +1,10 @@
+from pathlib import Path
+
+import pytest
+from tests.parts.attached import Shelf
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    """An image in an image directory of its own; nothing is attached to it."""
+    return Shelf(tmp_path / "images")
