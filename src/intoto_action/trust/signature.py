@@ -37,7 +37,7 @@ def check_signature(envelope: Envelope, key: Key) -> bool:
 def keys_that_signed(envelope: Envelope, keys: Iterable[Key]) -> tuple[Key, ...]:
     """Those of the keys that signed, each key once however many keyids or schemes it is listed under.
 
-    Source: in-toto 3.1 counts one key under two keyids twice (verifylib, a TODO there), which would let one person
+    Source: in-toto 3.1 counts one key under two keyids twice (verifylib says so itself), which would let one person
     meet a threshold of two.
     """
     signed: dict[str, Key] = {}
