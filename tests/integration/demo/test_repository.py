@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.demo.conftest import Script
+from tests.integration.demo.conftest import Script
 
 from intoto_action.deadline import Deadline
 from intoto_action.formats.reference import DirectoryReference
