@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.parts.chain import IMAGE_DIGEST, NOW, Chain, digests_of
+from tests.parts.chain import IMAGE_DIGEST, KEYS_ALONE, NOW, Chain, digests_of
 from tests.parts.images import SmallImage, add_to_image_directory, sha256, small_image
 
 from intoto_action.deadline import Deadline
@@ -104,7 +104,7 @@ class Shelf:
     def verify(self, chain: Chain, *, store: Store | None = None, **changes: Any) -> Outcome:
         """What verify says of the image to whom trusts the chain's root; `changes` are those of the demands."""
         demands = chain.demands(**changes)
-        return verify_image(store or self.store(), self.reference, demands, at=NOW)
+        return verify_image(store or self.store(), self.reference, demands, at=NOW, sigstore=KEYS_ALONE)
 
 
 class Faulty:

@@ -21,15 +21,19 @@ from intoto_action.decide.demands import Demands, Trust
 from intoto_action.formats.artifact import Digests
 from intoto_action.formats.envelope import PAYLOAD_TYPE, parse_envelope
 from intoto_action.formats.evidence import Evidence, encode_evidence, parse_links, parse_signed
-from intoto_action.formats.key import Key, public_key_from_crypto
+from intoto_action.formats.key import Key, PublicKey, public_key_from_crypto
 from intoto_action.formats.layout import INSTANT, Inspection, Layout, Rule, Step, encode_layout
 from intoto_action.formats.link import Link, encode_link, link_file_name
 from intoto_action.formats.reference import Image
 from intoto_action.formats.verdict import Verdict
 from intoto_action.keys.interface import Signer
+from intoto_action.keys.key_signer import KeySigner
 from intoto_action.keys.sealing import seal, seal_bundle
+from intoto_action.keys.sigstore_root import without_sigstore
 
 NOW = datetime(2031, 5, 1, 12, 0, 0, tzinfo=UTC)
+KEYS_ALONE = without_sigstore()
+"""Decisions that meet no identity."""
 REPOSITORY = "ghcr.io/octo/app"
 ARTIFACT = f"oci:{REPOSITORY}"
 IMAGE_DIGEST = "sha256:" + "1a" * 32
@@ -54,7 +58,7 @@ def digests_of(digest: str) -> Digests:
     return Digests(sha256=digest.removeprefix("sha256:"))
 
 
-class MemorySigner:
+class MemorySigner(KeySigner):
     """An Ed25519 key that exists for one test."""
 
     def __init__(self) -> None:
@@ -62,7 +66,7 @@ class MemorySigner:
         self._key = public_key_from_crypto(self._private.public_key(), "test key")
 
     @property
-    def key(self) -> Key:
+    def key(self) -> PublicKey:
         return self._key
 
     @property

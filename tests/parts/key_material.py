@@ -8,6 +8,10 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, r
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from intoto_action.formats.key import Key, PublicKey
+from intoto_action.keys.interface import Signer
+from intoto_action.keys.key_signer import KeySigner
+
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 KINDS = ("ed25519", "p256", "p384", "rsa2048", "rsa3072")
 """What is read."""
@@ -54,3 +58,15 @@ def foreign_public_key(kind: str) -> PublicKeyTypes:
 def pem(key: PublicKeyTypes) -> str:
     """The public key as every tool writes it."""
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def public(key: Key) -> PublicKey:
+    """The key, which the test knows to be no identity."""
+    assert isinstance(key, PublicKey)
+    return key
+
+
+def by_key(signer: Signer) -> KeySigner:
+    """The signer, which the test knows to have a key."""
+    assert isinstance(signer, KeySigner)
+    return signer

@@ -20,14 +20,17 @@ from intoto_action.formats.evidence import (
     encode_evidence,
     parse_links,
 )
+from intoto_action.formats.key import Key
 from intoto_action.formats.oci import Descriptor
 from intoto_action.formats.reference import Image
 from intoto_action.formats.verdict import Verdict
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.sealing import seal_bundle
+from intoto_action.keys.sigstore_root import SigstoreRoot
 from intoto_action.reason import Misused
 from intoto_action.store.files import read_capped
 from intoto_action.store.interface import Store
+from intoto_action.trust.keyless import TrustRoot
 from intoto_action.trust.signature import check_signature
 
 ATTACHED_CAP = EVIDENCE_CAP - (64 << 10)
@@ -52,13 +55,19 @@ def prepare(
     demands: Demands,
     *,
     at: datetime,
+    sigstore: SigstoreRoot,
 ) -> Prepared:
     """Evidence for `image`, signed, and held against its layout by the decision that `verify` makes.
 
-    Raises: Misused for a link that is no signed document, and for evidence over the cap; Malformed for bad names.
+    Raises: Misused for a link that is no signed document, and for evidence over the cap; Malformed for bad names;
+    Unavailable when an identity cannot sign or be checked now.
     """
     bundle = _pack(image, layout, links, files, signer)
-    return Prepared(bundle, _judge(bundle, image, layout, signer, demands, at))
+
+    def judge(root: TrustRoot | None) -> Verdict:
+        return _judge(bundle, image, layout, signer.key, demands, at, root)
+
+    return Prepared(bundle, sigstore.deciding(judge))
 
 
 def _pack(
@@ -76,13 +85,20 @@ def _pack(
 
 
 def _judge(
-    bundle: bytes, image: Image, layout: Envelope, signer: Signer, demands: Demands, at: datetime
+    bundle: bytes,
+    image: Image,
+    layout: Envelope,
+    key: Key,
+    demands: Demands,
+    at: datetime,
+    root: TrustRoot | None,
 ) -> Verdict:
     # Without --layout-key the root is not checked; then a signature of ours on the layout counts as a root's,
     # because verify takes an attestation by a root.
-    if demands.layout_trust is None and check_signature(layout, signer.key):
-        demands = msgspec.structs.replace(demands, layout_trust=Trust((signer.key,)))
-    return decide(Attestation(parse_envelope(bundle, "the bundle"), "the bundle"), image, demands, at=at)
+    if demands.layout_trust is None and check_signature(layout, key, root):
+        demands = msgspec.structs.replace(demands, layout_trust=Trust((key,)))
+    candidate = Attestation(parse_envelope(bundle, "the bundle", cap=EVIDENCE_CAP), "the bundle")
+    return decide(candidate, image, demands, at=at, sigstore=root)
 
 
 def publish(

@@ -55,11 +55,11 @@ def _keys(
     for path in functionary.keys:
         with faults.kept(path.place):
             key = read_key(path.text)
-            if key.spki in owners:
-                found = f"the key of {quoted(owners[key.spki])} again"
+            if key.fingerprint in owners:
+                found = f"the key of {quoted(owners[key.fingerprint])} again"
                 faults.add(path.place, "every key once, under one name", found)
                 continue
-            owners[key.spki] = functionary.name.text
+            owners[key.fingerprint] = functionary.name.text
             keys.append(key)
     return tuple(keys)
 

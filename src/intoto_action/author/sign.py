@@ -10,7 +10,7 @@ import msgspec
 from intoto_action.author.compile import Compiled, compile_layout
 from intoto_action.author.expiry import expiry
 from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope
-from intoto_action.formats.key import Key
+from intoto_action.formats.key import Key, PublicKey
 from intoto_action.formats.layout import Layout, encode_layout, parse_instant, parse_layout
 from intoto_action.formats.yaml import YAML_CAP
 from intoto_action.keys.interface import Signer
@@ -82,7 +82,7 @@ def co_sign_layout(compiled: Compiled, stored: Envelope, signer: Signer, *, at: 
 
 
 def _keyids(key: Key) -> tuple[str, ...]:
-    return (key.keyid, key.go_keyid)
+    return (key.keyid, key.go_keyid) if isinstance(key, PublicKey) else (key.keyid,)
 
 
 def _stored_expiry(lives_for: str, stored: Layout, at: datetime) -> str:

@@ -13,14 +13,16 @@ import click
 from intoto_action.cli.options import (
     RegistryOptions,
     SigningOptions,
-    TrustOptions,
+    SigstoreOptions,
     example,
     registry_options,
     signing_options,
+    sigstore_options,
     tell,
     timeout_option,
-    trust_options,
 )
+from intoto_action.cli.trust_options import TrustOptions, trust_options
+from intoto_action.deadline import Deadline
 from intoto_action.formats.verdict import PASS
 from intoto_action.reason import ExitCode
 from intoto_action.store.files import read_capped, write_whole
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
 @click.option("--no-verify", is_flag=True, help="Push even what verify would deny.")
 @trust_options
 @registry_options
+@sigstore_options("attach")
 @timeout_option(300)
 @click.argument("image", metavar="IMAGE")
 def attach(
@@ -82,6 +85,7 @@ def attach(
     no_verify: bool,
     trust: TrustOptions,
     registry: RegistryOptions,
+    sigstore: SigstoreOptions,
     timeout: float,
     image: str,
 ) -> int:
@@ -97,9 +101,17 @@ def attach(
         tell(f"{path} is of an earlier attempt of the run and is left out")
     content = read_files(files)
     demands = trust.demands(environ=os.environ)
-    store, resolved = _open(image, registry, timeout, push_with, signing.public_environ(os.environ))
+    deadline = Deadline(timeout)
+    store, resolved = _open(image, registry, deadline, push_with, signing.public_environ(os.environ))
     prepared = prepare(
-        resolved, signed_layout, collected.links, content, signing.signer(), demands, at=datetime.now(UTC)
+        resolved,
+        signed_layout,
+        collected.links,
+        content,
+        signing.signer(),
+        demands,
+        at=datetime.now(UTC),
+        sigstore=sigstore.root(deadline),
     )
     if not no_verify and prepared.verdict.verdict != PASS:
         _refuse(prepared.verdict)
@@ -121,13 +133,12 @@ def _read_layout(path: Path) -> Envelope:
 
 
 def _open(
-    text: str, registry: RegistryOptions, timeout: float, push_with: str, environ: Mapping[str, str]
+    text: str, registry: RegistryOptions, deadline: Deadline, push_with: str, environ: Mapping[str, str]
 ) -> tuple[Store, Image]:
-    from intoto_action.deadline import Deadline
     from intoto_action.formats.reference import parse_reference
 
     reference = parse_reference(text)
-    store = registry.store(reference, Deadline(timeout), environ, push_with=push_with)
+    store = registry.store(reference, deadline, environ, push_with=push_with)
     image = store.resolve(reference)
     if reference.digest is None:
         tell(f"{text} is {image.digest} now, and that is what the evidence is for")

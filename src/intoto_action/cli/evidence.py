@@ -10,13 +10,14 @@ import click
 
 from intoto_action.cli.options import (
     RegistryOptions,
-    TrustOptions,
+    SigstoreOptions,
     example,
     registry_options,
+    sigstore_options,
     tell,
     timeout_option,
-    trust_options,
 )
+from intoto_action.cli.trust_options import TrustOptions, trust_options
 
 
 @click.group()
@@ -35,6 +36,7 @@ def evidence() -> None:
     "--layout", type=click.Path(path_type=Path), metavar="FILE", help="Use this layout, not the evidence's."
 )
 @registry_options
+@sigstore_options("evidence")
 @timeout_option(60)
 @click.argument("image", metavar="IMAGE")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
@@ -42,6 +44,7 @@ def extract(
     trust: TrustOptions,
     layout: Path | None,
     registry: RegistryOptions,
+    sigstore: SigstoreOptions,
     timeout: float,
     image: str,
     directory: Path,
@@ -63,8 +66,9 @@ def extract(
     pinned = parse_signed(read_capped(layout, DOCUMENT_CAP, "the layout"), str(layout)) if layout else None
     demands = trust.demands(environ=os.environ, layout=pinned)
     reference = parse_reference(image)
-    store = registry.store(reference, Deadline(timeout), os.environ)
-    outcome = verify_image(store, reference, demands, at=datetime.now(UTC))
+    deadline = Deadline(timeout)
+    store = registry.store(reference, deadline, os.environ)
+    outcome = verify_image(store, reference, demands, at=datetime.now(UTC), sigstore=sigstore.root(deadline))
     extracted = documents_of(outcome, demands)
     write_extracted(directory, extracted)
     if not trust.layout_keys:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from functools import partial, wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -21,11 +21,11 @@ from intoto_action.reason import Misused
 
 if TYPE_CHECKING:
     from intoto_action.deadline import Deadline
-    from intoto_action.decide.demands import Demands, Revoked, SameAs
-    from intoto_action.formats.envelope import Envelope
     from intoto_action.formats.reference import DirectoryReference, Reference
     from intoto_action.keys.interface import Signer
+    from intoto_action.keys.sigstore_root import SigstoreRoot
     from intoto_action.store.interface import Store
+    from intoto_action.trust.keyless import TrustRoot
 
 R = TypeVar("R")
 Callback = Callable[..., R]
@@ -111,13 +111,62 @@ def password_prompt() -> Callable[[str], str] | None:
 def signing_options(verb: str) -> Callable[[Callback[R]], Callback[R]]:
     """`--key`, `--password-env` and `--keyless` of `verb`, handed to it as `signing: SigningOptions`."""
     make = partial(option, verb) if verb in VERBS_WITH_ENVIRONMENT else click.option
-    return _group(
+    return group(
         "signing",
         SigningOptions,
         make("--key", metavar="KEY", help="A PEM file, or env:NAME with the PEM in the variable NAME."),
         make("--password-env", metavar="VAR", help="The variable with the password of KEY."),
         make("--keyless", is_flag=True, hidden=True),
     )
+
+
+class SigstoreOptions(msgspec.Struct, frozen=True):
+    """Which Sigstore: `word` is production, staging, a file or a URL; `root_file` the TUF root of a URL."""
+
+    word: str
+    root_file: Path | None
+    offline: bool
+
+    def root(self, deadline: Deadline) -> SigstoreRoot:
+        """The trust root, opened when a decision needs it."""
+        from intoto_action.keys.sigstore_root import SigstoreRoot
+
+        def open_root() -> TrustRoot:
+            from intoto_action.keys.sigstore import open_instance
+
+            return open_instance(
+                self.word, root_file=self.root_file, offline=self.offline, deadline=deadline, tell=tell
+            ).trust_root
+
+        return SigstoreRoot(open_root)
+
+
+def sigstore_options(verb: str) -> Callable[[Callback[R]], Callback[R]]:
+    """`--sigstore`, `--sigstore-root` and `--offline` of `verb`, handed to it as `sigstore: SigstoreOptions`."""
+    make = partial(option, verb) if verb in VERBS_WITH_ENVIRONMENT else click.option
+    return group(
+        "sigstore",
+        _sigstore_options,
+        make(
+            "--sigstore",
+            "sigstore_word",
+            default="production",
+            show_default=True,
+            metavar="production|staging|FILE|URL",
+            help="Whose certificates and logs count: a public instance, a client trust config, a TUF repository.",
+        ),
+        make(
+            "--sigstore-root",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="The TUF root of --sigstore URL.",
+        ),
+        make("--offline", is_flag=True, help="Ask no TUF repository; take the trust root that is here."),
+    )
+
+
+def _sigstore_options(sigstore_word: str, sigstore_root: Path | None, offline: bool) -> SigstoreOptions:
+    return SigstoreOptions(sigstore_word, sigstore_root, offline)
 
 
 class RegistryOptions(msgspec.Struct, frozen=True):
@@ -149,7 +198,7 @@ class RegistryOptions(msgspec.Struct, frozen=True):
 
 def registry_options(callback: Callback[R]) -> Callback[R]:
     """`--allow-http-registry` and `--token-realm`, handed to the verb as `registry: RegistryOptions`."""
-    return _group(
+    return group(
         "registry",
         _registry_options,
         click.option(
@@ -163,99 +212,6 @@ def registry_options(callback: Callback[R]) -> Callback[R]:
             metavar="REGISTRY=HOST[:PORT]",
             help="HOST gives out the tokens of REGISTRY and may get its credentials. Repeatable.",
         ),
-    )(callback)
-
-
-class TrustOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The words of a verifier, their form checked; `demands` opens the keys among them."""
-
-    layout_keys: tuple[str, ...] = ()
-    layout_threshold: int = 1
-    attesters: tuple[str, ...] = ()
-    same_as: tuple[tuple[str, str], ...] = ()
-    subject_step: str | None = None
-    revoked: tuple[str, ...] = ()
-    layout_expires_after: datetime | None = None
-    same_run: bool = False
-
-    def demands(self, *, environ: Mapping[str, str], layout: Envelope | None = None) -> Demands:
-        """What the words demand; without --layout-key the layout's root is not checked (`layout_trust` None).
-
-        Raises: Misused and Malformed for keys that cannot be read, or a threshold that they cannot reach.
-        """
-        from intoto_action.decide.demands import Demands, Trust
-        from intoto_action.keys.words import open_public_key
-
-        if self.layout_threshold > 1 and not self.layout_keys:
-            raise Misused(
-                "expected --layout-key PUB beside --layout-threshold: whose signatures are to be counted?"
-            )
-        keys = tuple(open_public_key(word, environ=environ) for word in self.layout_keys)
-        distinct = len({key.spki for key in keys})
-        if keys and self.layout_threshold > distinct:
-            raise Misused(
-                f"expected at least {self.layout_threshold} different keys after --layout-key, because of "
-                f"--layout-threshold, found {distinct}"
-            )
-        return Demands(
-            layout_trust=Trust(keys, self.layout_threshold) if keys else None,
-            layout=layout,
-            attesters=tuple(open_public_key(word, environ=environ) for word in self.attesters),
-            revoked=_revoked(self.revoked, environ),
-            layout_expires_after=self.layout_expires_after,
-            same_as=tuple(_same_as(mirror, origin) for mirror, origin in self.same_as),
-            subject_step=self.subject_step,
-            same_run=self.same_run,
-        )
-
-
-def trust_options(callback: Callback[R]) -> Callback[R]:
-    """The flags that say what a verifier trusts, handed to the verb as `trust: TrustOptions`."""
-    return _group(
-        "trust",
-        _trust_options,
-        click.option(
-            "--layout-key",
-            multiple=True,
-            metavar="PUB",
-            help="A public key of a layout owner: a PEM file, PEM text, or env:NAME. Repeatable.",
-        ),
-        click.option(
-            "--layout-threshold",
-            type=click.IntRange(min=1),
-            default=1,
-            metavar="N",
-            help="How many of them must have signed the layout (1).",
-        ),
-        click.option(
-            "--attester",
-            multiple=True,
-            metavar="PUB",
-            help="Who may attach evidence (else a signer of the layout, or a functionary). Repeatable.",
-        ),
-        click.option(
-            "--same-as",
-            multiple=True,
-            metavar="FROM=TO",
-            help="Images of FROM are mirrors of TO, e.g. mirror.corp/x/**=ghcr.io/x/**. Repeatable.",
-        ),
-        click.option(
-            "--subject-step",
-            metavar="S",
-            help="The step whose product the image is, if the layout does not say.",
-        ),
-        click.option(
-            "--revoked",
-            multiple=True,
-            metavar="WORD",
-            help="A keyid, a public key (PUB) or the sha256 of a layout that counts no more. Repeatable.",
-        ),
-        click.option(
-            "--layout-expires-after",
-            metavar="T",
-            help="Refuse layouts that end before T, e.g. 2030-01-31T12:00:00Z: older ones are out of use.",
-        ),
-        click.option("--same-run", is_flag=True, help="All links must come from one run of the workflow."),
     )(callback)
 
 
@@ -283,7 +239,7 @@ def format_option(callback: Callback[R]) -> Callback[R]:
     )(callback)
 
 
-def _group(
+def group(
     name: str, build: Callable[..., object], *options: Callable[[Callback[R]], Callback[R]]
 ) -> Callable[[Callback[R]], Callback[R]]:
     """Options whose values reach the verb as one parameter `name`, made by `build`."""
@@ -308,87 +264,16 @@ def _group(
 
 
 def _registry_options(allow_http_registry: bool, token_realm: Sequence[str]) -> RegistryOptions:
-    realms = dict(_pair("--token-realm", "REGISTRY=HOST", word) for word in token_realm)
+    realms = dict(pair("--token-realm", "REGISTRY=HOST", word) for word in token_realm)
     for host in (*realms, *realms.values()):
         if "/" in host or "@" in host or any(each.isspace() for each in host):
             raise Misused(f"--token-realm: expected hosts, with a port if need be, found {host[:200]!r}")
     return RegistryOptions(allow_http_registry, realms)
 
 
-def _trust_options(
-    layout_key: Sequence[str],
-    layout_threshold: int,
-    attester: Sequence[str],
-    same_as: Sequence[str],
-    subject_step: str | None,
-    revoked: Sequence[str],
-    layout_expires_after: str | None,
-    same_run: bool,
-) -> TrustOptions:
-    return TrustOptions(
-        layout_keys=tuple(layout_key),
-        layout_threshold=layout_threshold,
-        attesters=tuple(attester),
-        same_as=tuple(_pair("--same-as", "FROM=TO", word) for word in same_as),
-        subject_step=subject_step,
-        revoked=tuple(revoked),
-        layout_expires_after=_instant(layout_expires_after),
-        same_run=same_run,
-    )
-
-
-def _pair(flag: str, form: str, word: str) -> tuple[str, str]:
+def pair(flag: str, form: str, word: str) -> tuple[str, str]:
+    """Both sides of the first `=` in a word. Raises: Misused when one is missing."""
     left, equals, right = word.partition("=")
     if not (left and equals and right):
         raise Misused(f"{flag}: expected {form}, found {word[:200]!r}")
     return left, right
-
-
-def _instant(text: str | None) -> datetime | None:
-    from intoto_action.formats.layout import parse_instant
-
-    return None if text is None else parse_instant(text, "--layout-expires-after")
-
-
-def _same_as(mirror: str, origin: str) -> SameAs:
-    from intoto_action.decide.demands import SameAs
-
-    if mirror.endswith("/**") != origin.endswith("/**"):
-        raise Misused(
-            f"--same-as: expected two repositories, or two prefixes that both end in /**, found "
-            f"{mirror[:200]!r} and {origin[:200]!r}"
-        )
-    return SameAs(_repositories(mirror), _repositories(origin))
-
-
-def _repositories(text: str) -> str:
-    """A repository, or a prefix of some with `/**`, as references are written out in full."""
-    from intoto_action.formats.reference import parse_registry_reference
-
-    # Two segments more, because one behind docker.io would be read as docker.io/library/….
-    probe = "/probe/probe" if text.endswith("/**") else ""
-    reference = parse_registry_reference(text.removesuffix("/**") + probe)
-    if reference.tag or reference.digest:
-        raise Misused(f"--same-as: expected a repository without tag and digest, found {text[:200]!r}")
-    return reference.name.removesuffix(probe) + "/**" if probe else reference.name
-
-
-def _revoked(words: Sequence[str], environ: Mapping[str, str]) -> Revoked:
-    from intoto_action.decide.demands import Revoked, is_hex_digest
-    from intoto_action.keys.words import open_public_key
-
-    keyids: set[str] = set()
-    layouts: set[str] = set()
-    for word in words:
-        digest = word.removeprefix("sha256:")
-        if is_hex_digest(digest):
-            layouts.add(digest)
-            keyids |= {digest} if digest == word else set()
-        elif digest != word or (len(word) < 64 and all(each in "0123456789abcdef" for each in word)):
-            raise Misused(
-                f"--revoked: expected a whole keyid or sha256 of 64 hex digits, found {word[:200]!r}"
-            )
-        else:
-            key = open_public_key(word, environ=environ)
-            keyids |= key.names
-    return Revoked(frozenset(keyids), frozenset(layouts))

@@ -13,13 +13,14 @@ import click
 
 from intoto_action.cli.options import (
     RegistryOptions,
-    TrustOptions,
+    SigstoreOptions,
     example,
     format_option,
     registry_options,
+    sigstore_options,
     timeout_option,
-    trust_options,
 )
+from intoto_action.cli.trust_options import TrustOptions, trust_options
 from intoto_action.deadline import Deadline
 from intoto_action.reason import Malformed, Misused, Reason
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from intoto_action.decide.demands import Demands
     from intoto_action.formats.envelope import Envelope
     from intoto_action.formats.verdict import Verdict
+    from intoto_action.keys.sigstore_root import SigstoreRoot
 
 
 @click.command(
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
 )
 @format_option
 @registry_options
+@sigstore_options("verify")
 @timeout_option(60)
 @click.argument("images", nargs=-1, metavar="[IMAGE]…")
 def verify(
@@ -81,6 +84,7 @@ def verify(
     report: Path | None,
     form: str,
     registry: RegistryOptions,
+    sigstore: SigstoreOptions,
     timeout: float,
     images: tuple[str, ...],
 ) -> int:
@@ -93,16 +97,17 @@ def verify(
     _check_words(trust, layout, link_dir, digest, bundles, report, images)
     at = datetime.now(UTC)
     deadline = Deadline(timeout)
+    root = sigstore.root(deadline)
     verdicts = []
     for subject in images or (digest or str(link_dir),):
         try:
             demands = trust.demands(environ=os.environ, layout=_layout(layout))
             if link_dir is not None:
-                verdicts.append(_verify_links(link_dir, demands, at))
+                verdicts.append(_verify_links(link_dir, demands, at, root))
             elif digest is not None:
-                verdicts.append(_verify_digest(digest, bundles, demands, at))
+                verdicts.append(_verify_digest(digest, bundles, demands, at, root))
             else:
-                verdicts.append(_verify_image(subject, bundles, demands, registry, deadline, at))
+                verdicts.append(_verify_image(subject, bundles, demands, registry, deadline, at, root))
         except _Refused as refused:
             verdicts.append(_refusal(subject, trust, refused))
     print_verdicts(verdicts, form)
@@ -172,21 +177,24 @@ def _layout(path: Path | None) -> Envelope | None:
         return parse_signed(raw, str(path))
 
 
-def _verify_links(directory: Path, demands: Demands, at: datetime) -> Verdict:
+def _verify_links(directory: Path, demands: Demands, at: datetime, root: SigstoreRoot) -> Verdict:
     from intoto_action.store.link_directory import each_link
     from intoto_action.verify.verify import verify_links
 
-    return verify_links(each_link(directory), None, demands, at=at)
+    return verify_links(each_link(directory), None, demands, at=at, sigstore=root)
 
 
-def _verify_digest(digest: str, bundles: tuple[Path, ...], demands: Demands, at: datetime) -> Verdict:
+def _verify_digest(
+    digest: str, bundles: tuple[Path, ...], demands: Demands, at: datetime, root: SigstoreRoot
+) -> Verdict:
     from intoto_action.formats.reference import Image, parse_digest
     from intoto_action.verify.candidates import Unread
     from intoto_action.verify.verify import verify_attestations
 
     with _refusing(Reason.INVALID_REFERENCE):
         image = Image(None, parse_digest(digest))
-    return verify_attestations(_read_bundles(bundles), image, demands, at=at, unread=Unread()).verdict
+    candidates = _read_bundles(bundles)
+    return verify_attestations(candidates, image, demands, at=at, sigstore=root, unread=Unread()).verdict
 
 
 def _verify_image(
@@ -196,6 +204,7 @@ def _verify_image(
     registry: RegistryOptions,
     deadline: Deadline,
     at: datetime,
+    root: SigstoreRoot,
 ) -> Verdict:
     from intoto_action.formats.reference import parse_reference
     from intoto_action.verify.verify import verify_image
@@ -203,7 +212,9 @@ def _verify_image(
     with _refusing(Reason.INVALID_REFERENCE):
         reference = parse_reference(text)
     store = registry.store(reference, deadline, os.environ)
-    return verify_image(store, reference, demands, at=at, bundles=_read_bundles(bundles)).verdict
+    return verify_image(
+        store, reference, demands, at=at, sigstore=root, bundles=_read_bundles(bundles)
+    ).verdict
 
 
 def _read_bundles(paths: tuple[Path, ...]) -> tuple[Attestation, ...]:

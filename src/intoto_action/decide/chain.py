@@ -60,11 +60,11 @@ class _Metadata:
     def verify_signature(self, key: Mapping[str, object]) -> None:
         """Raises what verifylib expects for a link that this key did not sign.
 
-        That `signer` signed it was found out when the link became a VerifiedLink.
+        That its functionary signed it was found out when the link became a VerifiedLink.
         """
         from in_toto.exceptions import SignatureVerificationError
 
-        if key["keyid"] != self._verified.signer.keyid:
+        if key["keyid"] != self._verified.functionary.keyid:
             raise SignatureVerificationError(f"{self._verified.file_name} is not signed by {key['keyid']}")
 
     def get_payload(self) -> Link:
@@ -94,7 +94,7 @@ def _disagreements(layout: Layout, links: Links) -> Iterator[Finding]:
                 step=step.name,
                 where=f"links {first.file_name} and {other.file_name}",
                 expected="the same materials and products from every functionary of the step",
-                found=f"{first.signer} and {other.signer} recorded different ones",
+                found=f"{first.signed_by} and {other.signed_by} recorded different ones",
                 artifacts=_differences(first.link, other.link),
             )
 
@@ -114,7 +114,8 @@ def _reference_links(layout: Layout, links: Links) -> dict[str, Link]:
         for keyid, entry in layout.keys.items()
     }
     metadata = {
-        step: {each.signer.keyid: _Metadata(each) for each in verified} for step, verified in links.items()
+        step: {each.functionary.keyid: _Metadata(each) for each in verified}
+        for step, verified in links.items()
     }
     try:
         counted = verifylib.verify_link_signature_thresholds(_LayoutView(layout.steps, keys), metadata)

@@ -6,6 +6,7 @@ been learnt until then stays in the verdict.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -24,7 +25,8 @@ from intoto_action.formats.layout import Layout, parse_layout
 from intoto_action.formats.reference import Image
 from intoto_action.formats.verdict import DENY, PASS, LayoutReport, Signer, StepReport, Verdict
 from intoto_action.reason import Denied, Finding, Malformed, Reason
-from intoto_action.trust.signature import keys_that_signed
+from intoto_action.trust.keyless import TrustRoot
+from intoto_action.trust.signature import examine
 
 NO_IMAGE = "not checked: no image was given"
 NOT_REACHED = "not checked: something before it was denied"
@@ -59,44 +61,60 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def decide(
-    candidate: Attestation | Evidence, image: Image | None, demands: Demands, *, at: datetime
+    candidate: Attestation | Evidence,
+    image: Image | None,
+    demands: Demands,
+    *,
+    at: datetime,
+    sigstore: TrustRoot | None = None,
 ) -> Verdict:
     """Decide over one candidate: an attestation of an image, or the evidence of a link directory.
 
     `image` None: the chain alone is decided and the verdict says that no image was bound. `at` is the time now, in
-    UTC. Never raises for what the evidence says.
+    UTC, `sigstore` what keyless signatures are held against. Never raises for what the evidence says.
+    Raises: SigstoreNeeded when a keyless signature has to be looked at and `sigstore` is None.
     """
-    return consider(candidate, image, demands, at=at).verdict
+    return consider(candidate, image, demands, at=at, sigstore=sigstore).verdict
 
 
 def consider(
-    candidate: Attestation | Evidence, image: Image | None, demands: Demands, *, at: datetime
+    candidate: Attestation | Evidence,
+    image: Image | None,
+    demands: Demands,
+    *,
+    at: datetime,
+    sigstore: TrustRoot | None = None,
 ) -> Outcome:
     """Like `decide`, for whoever goes on to use what was verified."""
     learnt = Learnt(image)
     findings: tuple[Finding, ...] = ()
     try:
-        _phases(candidate, image, demands, at, learnt)
+        _phases(candidate, image, demands, at, sigstore, learnt)
     except Denied as denied:
         findings = denied.findings
     return Outcome(_verdict(learnt, demands, findings), learnt.evidence, learnt.chain)
 
 
 def _phases(
-    candidate: Attestation | Evidence, image: Image | None, demands: Demands, at: datetime, learnt: Learnt
+    candidate: Attestation | Evidence,
+    image: Image | None,
+    demands: Demands,
+    at: datetime,
+    sigstore: TrustRoot | None,
+    learnt: Learnt,
 ) -> None:
     if isinstance(candidate, Attestation):
-        accept_outer_signature_first(candidate, demands)
+        accept_outer_signature_first(candidate, demands, sigstore)
         statement, evidence = _read(candidate)
         if image is not None:
             statement_is_about(statement, image)
     else:
         evidence = candidate
     learnt.evidence = evidence
-    layout = learnt.layout = _accept_layout(evidence, demands, at, learnt)
+    layout = learnt.layout = _accept_layout(evidence, demands, at, sigstore, learnt)
     if isinstance(candidate, Attestation):
-        _accept_outer_signature(candidate, layout.layout, demands)
-    assessment = assess_links(layout.layout, evidence, demands.revoked)
+        _accept_outer_signature(candidate, layout.layout, demands, sigstore)
+    assessment = assess_links(layout.layout, evidence, demands.revoked, sigstore)
     learnt.links = assessment.verified
     assessment.require()
     chain = learnt.chain = follow(layout.layout, assessment.verified)
@@ -109,40 +127,50 @@ def _phases(
             raise Denied(*findings)
 
 
-def accept_outer_signature_first(attestation: Attestation, demands: Demands) -> None:
+def accept_outer_signature_first(
+    attestation: Attestation, demands: Demands, sigstore: TrustRoot | None = None
+) -> None:
     """Phase 4 before phase 2, where the verifier itself says who may sign: then nothing of a stranger's is parsed.
 
-    Raises: Denied with ATTESTATION_SIGNATURE.
+    Raises: Denied with ATTESTATION_SIGNATURE. SigstoreNeeded.
     """
     if demands.attesters:
-        _signed_by(attestation, tuple(key for key in demands.attesters if not demands.revoked.key(key)))
+        _signed_by(attestation, demands.attesters, demands, sigstore)
     elif demands.layout is not None:
         try:
             layout = parse_layout(demands.layout.payload, "the layout")
-            _accept_outer_signature(attestation, layout, demands)
+            _accept_outer_signature(attestation, layout, demands, sigstore)
         except Malformed:
             return  # phase 3 says what is wrong with the layout that the verifier gave
 
 
-def _accept_outer_signature(attestation: Attestation, layout: Layout, demands: Demands) -> None:
+def _accept_outer_signature(
+    attestation: Attestation, layout: Layout, demands: Demands, sigstore: TrustRoot | None
+) -> None:
     if demands.attesters:
         return
     roots = demands.layout_trust.keys if demands.layout_trust else ()
-    _signed_by(
-        attestation,
-        tuple(key for key in (*roots, *layout.all_functionaries()) if not demands.revoked.key(key)),
-    )
+    _signed_by(attestation, (*roots, *layout.all_functionaries()), demands, sigstore)
 
 
-def _signed_by(attestation: Attestation, keys: tuple[Key, ...]) -> None:
-    if keys_that_signed(attestation.envelope, keys):
+def _signed_by(
+    attestation: Attestation, keys: Sequence[Key], demands: Demands, sigstore: TrustRoot | None
+) -> None:
+    valid = tuple(key for key in keys if not demands.revoked.key(key))
+    signatures = examine(attestation.envelope, valid, sigstore, attestation.where)
+    if any(not demands.revoked.signature(each) for each in signatures.fits):
         return
-    names = ", ".join(dict.fromkeys(str(key) for key in keys))
+    names = ", ".join(dict.fromkeys(str(key) for key in valid))
+    found = "no valid signature by any of them"
+    if signatures.strangers:
+        found = f"one by {signatures.strangers[0]}"
+    elif signatures.faults:
+        found = f"a keyless one that does not hold: {signatures.faults[0].found}"
     finding = Finding(
         reason=Reason.ATTESTATION_SIGNATURE,
         where=attestation.where,
         expected=f"an attestation signed by {names}",
-        found="no valid signature by any of them",
+        found=found,
     )
     raise Denied(finding)
 
@@ -158,7 +186,9 @@ def _read(attestation: Attestation) -> tuple[Statement, Evidence]:
         raise Denied(finding) from error
 
 
-def _accept_layout(evidence: Evidence, demands: Demands, at: datetime, learnt: Learnt) -> TrustedLayout:
+def _accept_layout(
+    evidence: Evidence, demands: Demands, at: datetime, sigstore: TrustRoot | None, learnt: Learnt
+) -> TrustedLayout:
     envelope = demands.layout or evidence.layout
     learnt.layout_source = "the verifier" if demands.layout else "the evidence"
     if envelope is None:
@@ -170,7 +200,7 @@ def _accept_layout(evidence: Evidence, demands: Demands, at: datetime, learnt: L
             found=fault.found if fault else "none",
         )
         raise Denied(finding)
-    return accept_layout(envelope, demands, at=at)
+    return accept_layout(envelope, demands, at=at, sigstore=sigstore)
 
 
 def _command_notes(chain: Chain) -> list[str]:
@@ -200,7 +230,7 @@ def _verdict(learnt: Learnt, demands: Demands, findings: tuple[Finding, ...]) ->
 def _layout_report(learnt: Learnt) -> LayoutReport | None:
     if learnt.layout is None:
         return None
-    signers = tuple(str(key) for key in learnt.layout.signers)
+    signers = tuple(str(each) for each in learnt.layout.signers)
     return LayoutReport(learnt.layout.sha256, signers, learnt.layout.layout.expires, learnt.layout_source)
 
 
@@ -212,7 +242,7 @@ def _step_reports(learnt: Learnt, findings: tuple[Finding, ...]) -> tuple[StepRe
     reports = []
     for step in layout.steps:
         verified = learnt.links.get(step.name, ())
-        signers = tuple(Signer(str(each.signer), each.file_name) for each in verified)
+        signers = tuple(Signer(str(each.signed_by), each.file_name) for each in verified)
         functionaries = tuple(str(key) for key in layout.functionaries(step))
         verdict = DENY if step.name in denied else PASS if learnt.chain else "unchecked"
         reports.append(StepReport(step.name, functionaries, step.threshold, signers, verdict))
@@ -236,7 +266,6 @@ def criteria(demands: Demands) -> tuple[str, ...]:
         said.append(f"step {demands.subject_step!r} makes the image")
     if demands.same_run:
         said.append("all links from one run")
-    revoked = len(demands.revoked.keyids) + len(demands.revoked.layouts)
-    if revoked:
-        said.append(f"{revoked} revoked keys and layouts do not count")
+    if demands.revoked.number:
+        said.append(f"{demands.revoked.number} revoked keys, identities and layouts do not count")
     return tuple(said)

@@ -8,8 +8,11 @@ from datetime import datetime
 import msgspec
 
 from intoto_action.formats.envelope import Envelope
+from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key
 from intoto_action.reason import Misused
+from intoto_action.trust.identities import differences
+from intoto_action.trust.signature import SignedBy
 
 _HEX64 = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -55,14 +58,31 @@ class SameAs(msgspec.Struct, frozen=True):
 
 
 class Revoked(msgspec.Struct, frozen=True):
-    """What no longer counts: keyids of roots and functionaries, and sha256 hex digests of layouts' payloads."""
+    """What no longer counts: keyids of roots and functionaries, whoever signs as one of these identities, and sha256
+    hex digests of layouts' payloads.
+    """
 
     keyids: frozenset[str] = frozenset()
     layouts: frozenset[str] = frozenset()
+    identities: tuple[Identity, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """How many things are revoked."""
+        return len(self.keyids) + len(self.layouts) + len(self.identities)
 
     def key(self, key: Key) -> bool:
         """Whether the key is revoked, under whichever of its names, those under other schemes included."""
         return bool(self.keyids) and not self.keyids.isdisjoint(key.names)
+
+    def signature(self, signed_by: SignedBy) -> bool:
+        """Whether a signature counts no more: its key is revoked, or its certificate is one of a revoked identity."""
+        certificate = signed_by.certificate
+        if self.key(signed_by.key):
+            return True
+        return certificate is not None and any(
+            next(differences(each, certificate), None) is None for each in self.identities
+        )
 
 
 class Demands(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -9,10 +10,11 @@ import msgspec
 from intoto_action.decide.demands import Demands, Trust
 from intoto_action.decide.lint import error_findings
 from intoto_action.formats.envelope import Envelope
-from intoto_action.formats.key import Key
 from intoto_action.formats.layout import INSTANT, Layout, parse_layout
 from intoto_action.reason import Denied, Finding, Malformed, Reason
-from intoto_action.trust.signature import keys_that_signed
+from intoto_action.trust.counting import distinct
+from intoto_action.trust.keyless import TrustRoot
+from intoto_action.trust.signature import Signatures, SignedBy, examine
 
 
 class TrustedLayout(msgspec.Struct, frozen=True):
@@ -24,16 +26,19 @@ class TrustedLayout(msgspec.Struct, frozen=True):
 
     layout: Layout
     sha256: str
-    signers: tuple[Key, ...]
+    signers: tuple[SignedBy, ...]
 
 
-def accept_layout(envelope: Envelope, demands: Demands, *, at: datetime) -> TrustedLayout:
+def accept_layout(
+    envelope: Envelope, demands: Demands, *, at: datetime, sigstore: TrustRoot | None = None
+) -> TrustedLayout:
     """The layout, when enough roots signed it, it has not ended or been revoked, and it is well made.
 
     Nothing of the payload is read before its signatures are good.
-    Raises: Denied with LAYOUT_SIGNATURE, LAYOUT_EXPIRED, LAYOUT_REVOKED, LAYOUT_INVALID.
+    Raises: Denied with LAYOUT_SIGNATURE, LAYOUT_EXPIRED, LAYOUT_REVOKED, LAYOUT_INVALID. SigstoreNeeded.
     """
-    signers = () if demands.layout_trust is None else _signers(envelope, demands.layout_trust, demands)
+    trust = demands.layout_trust
+    signers = () if trust is None else _signers(envelope, trust, demands, sigstore)
     try:
         layout = parse_layout(envelope.payload, "the layout")
         layout.all_functionaries()
@@ -49,27 +54,32 @@ def accept_layout(envelope: Envelope, demands: Demands, *, at: datetime) -> Trus
     return TrustedLayout(layout, envelope.sha256, signers)
 
 
-def _signers(envelope: Envelope, trust: Trust, demands: Demands) -> tuple[Key, ...]:
-    signed = keys_that_signed(envelope, trust.keys)
-    counted = tuple(key for key in signed if not demands.revoked.key(key))
+def _signers(
+    envelope: Envelope, trust: Trust, demands: Demands, sigstore: TrustRoot | None
+) -> tuple[SignedBy, ...]:
+    signatures = examine(envelope, trust.keys, sigstore, "the layout")
+    counted = distinct(tuple(each for each in signatures.fits if not demands.revoked.signature(each)))
     if len(counted) >= trust.threshold:
         return counted
     wanted = f"{trust.threshold} of {', '.join(str(key) for key in trust.keys)}"
-    if len(signed) > len(counted):
-        found = f"signatures by revoked keys: {', '.join(str(key) for key in signed if key not in counted)}"
+    revoked = [each for each in signatures.signers if demands.revoked.signature(each)]
+    if revoked:
+        found = f"signatures by revoked keys: {', '.join(str(each) for each in revoked)}"
         raise Denied(_finding(Reason.LAYOUT_REVOKED, f"valid signatures by {wanted}", found))
-    raise Denied(
-        _finding(
-            Reason.LAYOUT_SIGNATURE, f"valid signatures by {wanted}", _found_signatures(envelope, signed)
-        )
-    )
+    found = _found_signatures(envelope, counted, signatures)
+    raise Denied(_finding(Reason.LAYOUT_SIGNATURE, f"valid signatures by {wanted}", found))
 
 
-def _found_signatures(envelope: Envelope, signed: tuple[Key, ...]) -> str:
-    if signed:
-        return f"only {', '.join(str(key) for key in signed)}"
+def _found_signatures(envelope: Envelope, counted: Sequence[SignedBy], signatures: Signatures) -> str:
+    if counted:
+        return f"only {', '.join(str(each) for each in counted)}"
     if not envelope.signatures:
         return "no signature at all"
+    if signatures.strangers:
+        return f"only {', '.join(str(each) for each in signatures.strangers)}"
+    if signatures.faults:
+        fault = signatures.faults[0]
+        return f"a keyless one that does not hold: {fault.found} (expected {fault.expected})"
     hints = sorted({each.keyid[:8] or "no keyid" for each in envelope.signatures})
     return f"no valid one among {len(envelope.signatures)} (they claim {', '.join(hints)})"
 

@@ -9,20 +9,32 @@ import msgspec
 from intoto_action.decide.demands import Revoked
 from intoto_action.formats.envelope import Envelope
 from intoto_action.formats.evidence import Evidence
+from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key
 from intoto_action.formats.layout import Layout, Step
 from intoto_action.formats.link import Link, link_file_name, parse_link, step_of_file_name
 from intoto_action.reason import Denied, Finding, Malformed, Reason
-from intoto_action.trust.signature import keys_that_signed
+from intoto_action.trust.counting import distinct
+from intoto_action.trust.identities import Difference
+from intoto_action.trust.keyless import TrustRoot
+from intoto_action.trust.signature import Signatures, SignedBy, examine
 
 
 class VerifiedLink(msgspec.Struct, frozen=True):
-    """A valid link by a functionary of the step, `signer`: only `assess_links` makes them."""
+    """A valid link by a functionary of the step: only `assess_links` makes them.
+
+    `signed_by` has the functionary as the layout lists it, and who signed for it.
+    """
 
     link: Link
-    signer: Key
+    signed_by: SignedBy
     file_name: str
     envelope: Envelope
+
+    @property
+    def functionary(self) -> Key:
+        """The key or identity of the layout."""
+        return self.signed_by.key
 
 
 class _Assessed(msgspec.Struct, frozen=True):
@@ -32,13 +44,17 @@ class _Assessed(msgspec.Struct, frozen=True):
     envelope: Envelope | None
     link: Link | None
     faults: tuple[Finding, ...]
-    signers: tuple[Key, ...]
-    revoked: tuple[Key, ...]
+    signatures: Signatures
+    fits: tuple[SignedBy, ...]
     named: bool
 
     @property
     def good(self) -> bool:
-        return self.link is not None and not self.faults and bool(self.signers)
+        return self.link is not None and not self.faults and bool(self.fits)
+
+    @property
+    def revoked(self) -> tuple[SignedBy, ...]:
+        return tuple(each for each in self.signatures.fits if each not in self.fits)
 
 
 class Assessment(msgspec.Struct, frozen=True):
@@ -54,7 +70,7 @@ class Assessment(msgspec.Struct, frozen=True):
         A link that is not valid denies, whoever else signed a good one, when a functionary signed it or its
         file has a functionary's name. Any other that no functionary signed says nothing: it is passed over when
         enough others are there, and explained when not.
-        Raises: Denied with LINK_MISSING, LINK_INVALID, or with LINK_SIGNATURE, THRESHOLD.
+        Raises: Denied with LINK_MISSING, LINK_INVALID, or with LINK_SIGNATURE, IDENTITY_MISMATCH, THRESHOLD.
         """
         steps = self.layout.steps
         short = [step for step in steps if len(self.verified[step.name]) < step.threshold]
@@ -70,30 +86,42 @@ class Assessment(msgspec.Struct, frozen=True):
             raise Denied(*missing)
 
 
-def assess_links(layout: Layout, evidence: Evidence, revoked: Revoked) -> Assessment:
-    """Look at every file that claims to be a link of a step, in the order of the layout."""
-    assessed = {step.name: tuple(_assess_step(layout, step, evidence, revoked)) for step in layout.steps}
+def assess_links(
+    layout: Layout, evidence: Evidence, revoked: Revoked, sigstore: TrustRoot | None = None
+) -> Assessment:
+    """Look at every file that claims to be a link of a step, in the order of the layout.
+
+    Raises: SigstoreNeeded.
+    """
+    assessed = {
+        step.name: tuple(_assess_step(layout, step, evidence, revoked, sigstore)) for step in layout.steps
+    }
     verified = {step.name: _verified(assessed[step.name]) for step in layout.steps}
     return Assessment(layout, verified, assessed)
 
 
-def _assess_step(layout: Layout, step: Step, evidence: Evidence, revoked: Revoked) -> Iterator[_Assessed]:
+def _assess_step(
+    layout: Layout, step: Step, evidence: Evidence, revoked: Revoked, sigstore: TrustRoot | None
+) -> Iterator[_Assessed]:
     functionaries = layout.functionaries(step)
     for file_name in sorted((*evidence.links, *evidence.faults)):
         if step_of_file_name(file_name) != step.name:
             continue
-        # The reference opens a file for the functionary it is named for, and for nobody else.
+        # The reference opens a file for the key it is named for, and for no other. Who signed without a key is known
+        # by the certificate, whatever the file is called.
         named = [key for key in functionaries if file_name == link_file_name(step.name, key.keyid)]
         envelope = evidence.links.get(file_name)
         if envelope is None:
             fault = _invalid(step, file_name, evidence.faults[file_name])
-            yield _Assessed(file_name, None, None, (fault,), (), (), bool(named))
+            yield _Assessed(file_name, None, None, (fault,), Signatures(), (), bool(named))
             continue
-        signed = keys_that_signed(envelope, named or functionaries)
+        identities = [key for key in functionaries if isinstance(key, Identity)]
+        others = [key for key in named if key not in identities] or functionaries
+        keys = [*identities, *(key for key in others if key not in identities)]
+        signatures = examine(envelope, keys, sigstore, f"link {file_name}")
         link, faults = _read(step, file_name, envelope)
-        counted = tuple(key for key in signed if not revoked.key(key))
-        dropped = tuple(key for key in signed if revoked.key(key))
-        yield _Assessed(file_name, envelope, link, faults, counted, dropped, bool(named))
+        counted = tuple(each for each in signatures.fits if not revoked.signature(each))
+        yield _Assessed(file_name, envelope, link, faults, signatures, counted, bool(named))
 
 
 def _read(step: Step, file_name: str, envelope: Envelope) -> tuple[Link | None, tuple[Finding, ...]]:
@@ -126,18 +154,21 @@ def _content_faults(step: Step, file_name: str, link: Link) -> Iterator[Finding]
 
 
 def _verified(assessed: Iterable[_Assessed]) -> tuple[VerifiedLink, ...]:
-    """Each file for one signer and each signer once, as a verifier that goes by file names would count.
+    """Each file for one signer, each signer once and each functionary once, as the reference counts.
 
     Of two links by one signer the one that is named for a functionary counts: the reference opens no other.
     """
-    taken: dict[str, VerifiedLink] = {}
+    taken: dict[str, _Assessed] = {}
     for each in sorted(assessed, key=lambda each: not each.named):
-        if not each.good or each.link is None or each.envelope is None:
-            continue
-        free = [key for key in each.signers if key.spki not in taken]
-        if free:
-            taken[free[0].spki] = VerifiedLink(each.link, free[0], each.file_name, each.envelope)
-    return tuple(taken.values())
+        free = [fit.signer for fit in each.fits if fit.signer not in taken]
+        if each.good and free:
+            taken[free[0]] = each
+    fits = [fit for signer, each in taken.items() for fit in each.fits if fit.signer == signer]
+    return tuple(
+        VerifiedLink(each.link, fit, each.file_name, each.envelope)
+        for fit in distinct(fits)
+        if (each := taken[fit.signer]).link is not None and each.envelope is not None
+    )
 
 
 def _form(step: Step, assessed: tuple[_Assessed, ...], short: bool) -> Iterator[Finding]:
@@ -145,7 +176,7 @@ def _form(step: Step, assessed: tuple[_Assessed, ...], short: bool) -> Iterator[
         who = f"a link of step {step.name!r} ({step.name}.<keyid>.link)"
         yield _finding(Reason.LINK_MISSING, step, "the evidence", who, "none")
     for each in assessed:
-        if each.signers or each.named or short:
+        if each.fits or each.named or short:
             yield from each.faults
 
 
@@ -153,26 +184,35 @@ def _short(
     layout: Layout, step: Step, assessed: tuple[_Assessed, ...], verified: tuple[VerifiedLink, ...]
 ) -> Iterator[Finding]:
     names = ", ".join(str(key) for key in layout.functionaries(step))
-    refused = [each for each in assessed if not each.signers]
+    refused = [each for each in assessed if not each.fits]
     for each in refused:
-        yield _finding(
-            Reason.LINK_SIGNATURE,
-            step,
-            f"link {each.file_name}",
-            f"a valid signature by {names}",
-            _signature_fault(each),
-        )
+        where = f"link {each.file_name}"
+        if each.signatures.differences and not each.revoked:
+            yield from _mismatches(step, where, each.signatures.differences)
+        else:
+            yield _finding(
+                Reason.LINK_SIGNATURE, step, where, f"a valid signature by {names}", _signature_fault(each)
+            )
     if not refused:
-        found = f"{len(verified)}: {', '.join(str(each.signer) for each in verified)}"
+        found = f"{len(verified)}: {', '.join(str(each.signed_by) for each in verified)}"
         expected = f"links by {step.threshold} different functionaries of {names}"
         yield _finding(Reason.THRESHOLD, step, "the evidence", expected, found)
 
 
+def _mismatches(step: Step, where: str, differences: Iterable[Difference]) -> Iterator[Finding]:
+    """A valid certificate, of somebody who is no functionary of the step."""
+    for each in differences:
+        yield _finding(Reason.IDENTITY_MISMATCH, step, where, each.expected, each.found)
+
+
 def _signature_fault(assessed: _Assessed) -> str:
     if assessed.revoked:
-        return f"one by {', '.join(str(key) for key in assessed.revoked)}, which is revoked"
+        return f"one by {', '.join(str(each) for each in assessed.revoked)}, which is revoked"
     if assessed.envelope is None or not assessed.envelope.signatures:
         return "no signature at all"
+    if assessed.signatures.faults:
+        fault = assessed.signatures.faults[0]
+        return f"a keyless one that does not hold: {fault.found} (expected {fault.expected})"
     hints = sorted({each.keyid[:8] or "no keyid" for each in assessed.envelope.signatures})
     return f"none by them (the signatures claim {', '.join(hints)})"
 

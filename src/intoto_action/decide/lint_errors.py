@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from intoto_action.decide.lint_fault import FIELDS, Lint, Lists, Severity, error, matches
 from intoto_action.decide.lint_rules import list_errors, of_list
-from intoto_action.formats.key import Key, public_key_from_entry
+from intoto_action.formats.key import Key, key_from_entry
 from intoto_action.formats.layout import Inspection, Layout, Step
 from intoto_action.formats.link import step_name_fault
 from intoto_action.formats.rule import parse_rule
@@ -66,7 +66,7 @@ def _keys(layout: Layout) -> Iterator[Lint]:
 
 def _key(layout: Layout, keyid: str) -> Key | None:
     try:
-        return public_key_from_entry(keyid, layout.keys[keyid], "layout") if keyid in layout.keys else None
+        return key_from_entry(keyid, layout.keys[keyid], "layout") if keyid in layout.keys else None
     except Malformed:
         return None
 
@@ -95,7 +95,7 @@ def _signers(layout: Layout) -> Iterator[Lint]:
     """L17, L19."""
     for step in layout.steps:
         keys = [key for keyid in step.pubkeys if (key := _key(layout, keyid)) is not None]
-        distinct = {key.spki: key for key in keys}
+        distinct = {key.fingerprint: key for key in keys}
         if len(distinct) < len(keys):
             expected = "every key once: a key under two keyids would count twice"
             yield error("L19", expected, "one key twice", step, "pubkeys")

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from intoto_action.decide.chain import Chain
 from intoto_action.decide.inspections.built_in import source_of
-from intoto_action.decide.inspections.source import Source, StepLink, mismatch
-from intoto_action.formats.environment import GithubEnvironment, github_environment
+from intoto_action.decide.inspections.source import Source, mismatch
+from intoto_action.decide.inspections.step_link import Origin, StepLink
 from intoto_action.reason import Denied, Finding, Malformed, Reason
 
 
@@ -17,7 +17,9 @@ def check_origin(chain: Chain, *, same_run: bool) -> None:
     Raises: Denied with SOURCE_MISMATCH, RUN_MISMATCH, INSPECTION_REFUSED.
     """
     links = [
-        StepLink(step, each.file_name, each.link) for step, found in chain.links.items() for each in found
+        StepLink(step, each.file_name, each.link, each.signed_by.certificate)
+        for step, found in chain.links.items()
+        for each in found
     ]
     if findings := origin_findings(links, source_of(chain.layout), same_run=same_run):
         raise Denied(*findings)
@@ -28,31 +30,27 @@ def origin_findings(
 ) -> tuple[Finding, ...]:
     """Whatever is wrong with where the links come from."""
     any_commit = frozenset(step for source in sources for step in source.demand.any_commit)
-    named, findings = _environments(links)
+    named, findings = _origins(links)
     findings += [finding for source in sources for finding in source.check(links)]
-    bound = [(each, github) for each, github in named if each.step not in any_commit]
-    commits = [(each, github.sha if github else "") for each, github in bound]
+    bound = [(each, origin) for each, origin in named if each.step not in any_commit]
+    commits = [(each, origin.commit if origin else "") for each, origin in bound]
     findings += _differing(commits, "commit", Reason.SOURCE_MISMATCH)
     if same_run:
-        findings += _run_findings([(each, _run(github)) for each, github in bound])
+        findings += _run_findings([(each, origin.run if origin else "") for each, origin in bound])
     return tuple(findings)
 
 
-def _environments(
+def _origins(
     links: Sequence[StepLink],
-) -> tuple[list[tuple[StepLink, GithubEnvironment | None]], list[Finding]]:
-    named: list[tuple[StepLink, GithubEnvironment | None]] = []
+) -> tuple[list[tuple[StepLink, Origin | None]], list[Finding]]:
+    named: list[tuple[StepLink, Origin | None]] = []
     findings = []
     for each in links:
         try:
-            named.append((each, github_environment(each.link, each.where)))
+            named.append((each, each.origin()))
         except Malformed as error:
             findings.append(mismatch(each.step, error.where, error.expected, error.found))
     return named, findings
-
-
-def _run(github: GithubEnvironment | None) -> str:
-    return f"{github.repository_uri}/actions/runs/{github.run_id}" if github and github.run_id else ""
 
 
 def _run_findings(runs: list[tuple[StepLink, str]]) -> Iterator[Finding]:

@@ -30,6 +30,7 @@ from intoto_action.formats.reference import DirectoryReference, Image
 from intoto_action.formats.verdict import Verdict
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.keygen import generate
+from intoto_action.keys.sigstore_root import without_sigstore
 from intoto_action.keys.words import open_public_key, open_signer
 from intoto_action.reason import Misused
 from intoto_action.record.digest import Progress
@@ -136,13 +137,14 @@ class Site:
             self.signer(RELEASER),
             self.demands(),
             at=at,
+            sigstore=without_sigstore(),
         )
         return Attached(publish(store, image, prepared.bundle, (), _say_nothing), prepared.verdict)
 
     def verify(self, *, at: datetime) -> Verdict:
         """What `verify` says of the image that the tag names now."""
         store, reference = self._store()
-        return verify_image(store, reference, self.demands(), at=at).verdict
+        return verify_image(store, reference, self.demands(), at=at, sigstore=without_sigstore()).verdict
 
     def demands(self) -> Demands:
         """What the verifier knows before it looks: the owner's public key."""

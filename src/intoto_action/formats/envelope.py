@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from enum import Enum
 
 import msgspec
@@ -24,6 +25,9 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MOST_SIGNATURES = 64
 
 
+_IS_HEX = re.compile(r"(?:[0-9a-fA-F]{2})*\Z")
+
+
 class Wrapper(Enum):
     """What held the payload."""
 
@@ -33,18 +37,24 @@ class Wrapper(Enum):
 
 
 class Signature(msgspec.Struct, frozen=True):
-    """One signature; `keyid` is a hint that nobody signed."""
+    """One signature; `keyid` is a hint that nobody signed.
+
+    `beside` are the members that stand beside it in a DSSE signature or a Metablock's, as JSON: what somebody needs to
+    verify it without a key (`extension`, `bundle`), or with a GPG key (`other_headers`). Nobody signed them either.
+    """
 
     keyid: str
     value: bytes
+    beside: dict[str, bytes] = {}
 
 
 class Envelope(msgspec.Struct, frozen=True):
     """Untrusted: a payload and what claims to be signatures over `signed`.
 
-    `canonical` is the canonical JSON of a Metablock's payload, empty for the other wrappers; `raw` the whole document
-    as it was read. A link can have millions of bytes, so what follows from the payload is computed when it is asked
-    for, and not kept.
+    `canonical` is the canonical JSON of a Metablock's payload, empty for the other wrappers; `material` the
+    `verificationMaterial` of a Sigstore bundle as JSON, empty likewise, and `media_type` that bundle's; `raw` the whole
+    document as it was read. A link can have millions of bytes, so what follows from the payload is computed when it is
+    asked for, and not kept.
     """
 
     wrapper: Wrapper
@@ -53,6 +63,8 @@ class Envelope(msgspec.Struct, frozen=True):
     signatures: tuple[Signature, ...]
     raw: bytes
     canonical: bytes = b""
+    material: bytes = b""
+    media_type: str = ""
 
     @property
     def signed(self) -> bytes:
@@ -70,6 +82,9 @@ class Envelope(msgspec.Struct, frozen=True):
 class _DsseSignature(msgspec.Struct):
     sig: bytes
     keyid: str = ""
+    extension: msgspec.Raw | UnsetType = UNSET
+    bundle: msgspec.Raw | UnsetType = UNSET
+    other_headers: msgspec.Raw | UnsetType = UNSET
 
 
 class _Dsse(msgspec.Struct, rename="camel"):
@@ -81,6 +96,9 @@ class _Dsse(msgspec.Struct, rename="camel"):
 class _UrlSafeSignature(msgspec.Struct):
     sig: str
     keyid: str = ""
+    extension: msgspec.Raw | UnsetType = UNSET
+    bundle: msgspec.Raw | UnsetType = UNSET
+    other_headers: msgspec.Raw | UnsetType = UNSET
 
 
 class _UrlSafeDsse(msgspec.Struct, rename="camel"):
@@ -92,6 +110,9 @@ class _UrlSafeDsse(msgspec.Struct, rename="camel"):
 class _MetablockSignature(msgspec.Struct):
     keyid: str
     sig: str
+    extension: msgspec.Raw | UnsetType = UNSET
+    bundle: msgspec.Raw | UnsetType = UNSET
+    other_headers: msgspec.Raw | UnsetType = UNSET
 
 
 class _Metablock(msgspec.Struct):
@@ -99,13 +120,9 @@ class _Metablock(msgspec.Struct):
     signatures: list[_MetablockSignature]
 
 
-class _Material(msgspec.Struct, rename="camel"):
-    public_key: msgspec.Raw | UnsetType = UNSET
-
-
 class _Bundle(msgspec.Struct, rename="camel"):
     media_type: str
-    verification_material: _Material
+    verification_material: msgspec.Raw
     dsse_envelope: msgspec.Raw | UnsetType = UNSET
 
 
@@ -158,7 +175,9 @@ def encode_key_bundle(payload_type: str, payload: bytes, signature: bytes, spki:
 
 def _dsse_fields(payload_type: str, payload: bytes, signatures: tuple[Signature, ...]) -> dict[str, object]:
     listed = [
-        {"sig": base64.b64encode(each.value).decode()} | ({"keyid": each.keyid} if each.keyid else {})
+        {"sig": base64.b64encode(each.value).decode()}
+        | ({"keyid": each.keyid} if each.keyid else {})
+        | {name: msgspec.Raw(value) for name, value in each.beside.items()}
         for each in signatures
     ]
     return {
@@ -172,7 +191,9 @@ def _from_dsse(raw: bytes, document: bytes, where: str, wrapper: Wrapper) -> Env
     dsse = _decode_dsse(document, where)
     if dsse.payload_type != PAYLOAD_TYPE:
         raise Malformed(where, f"payloadType {PAYLOAD_TYPE}", repr(dsse.payload_type[:120]))
-    signatures = _signatures([(each.keyid, each.sig) for each in dsse.signatures], where)
+    signatures = _signatures(
+        [Signature(each.keyid, each.sig, _beside(each)) for each in dsse.signatures], where
+    )
     return Envelope(wrapper, dsse.payload_type, dsse.payload, signatures, raw)
 
 
@@ -184,7 +205,14 @@ def _decode_dsse(document: bytes, where: str) -> _Dsse:
         pass  # the reading below says what is wrong, if it is not the alphabet
     dsse = decode_once(document, _UrlSafeDsse, where)
     signatures = [
-        _DsseSignature(_base64(each.sig, f"{where}, signature"), each.keyid) for each in dsse.signatures
+        _DsseSignature(
+            _base64(each.sig, f"{where}, signature"),
+            each.keyid,
+            each.extension,
+            each.bundle,
+            each.other_headers,
+        )
+        for each in dsse.signatures
     ]
     return _Dsse(_base64(dsse.payload, f"{where}, payload"), dsse.payload_type, signatures)
 
@@ -204,7 +232,9 @@ def _from_metablock(raw: bytes, where: str) -> Envelope:
         ) from error
     if not isinstance(canonical, str):
         raise Malformed(where, "a document that canonical JSON can hold", "none")
-    found = [(each.keyid, _hex(each.sig, where)) for each in metablock.signatures]
+    found = [
+        Signature(each.keyid, _metablock_value(each, where), _beside(each)) for each in metablock.signatures
+    ]
     try:
         signed = canonical.encode()
     except UnicodeEncodeError as error:
@@ -218,19 +248,38 @@ def _from_bundle(raw: bytes, where: str) -> Envelope:
         raise Malformed(where, f"media type {BUNDLE}", repr(bundle.media_type[:120]))
     if bundle.dsse_envelope is UNSET:
         raise Malformed(where, "a Sigstore bundle with a DSSE envelope", "one without (a bare signature?)")
+    decode_once(bytes(bundle.verification_material), dict[str, msgspec.Raw], f"{where}, verificationMaterial")
     envelope = _from_dsse(raw, bytes(bundle.dsse_envelope), where, Wrapper.BUNDLE)
     if len(envelope.signatures) != 1:
         raise Malformed(where, "exactly one signature in a Sigstore bundle", str(len(envelope.signatures)))
-    return envelope
+    return msgspec.structs.replace(
+        envelope, material=bytes(bundle.verification_material), media_type=bundle.media_type
+    )
 
 
-def _signatures(found: list[tuple[str, bytes]], where: str) -> tuple[Signature, ...]:
+def _signatures(found: list[Signature], where: str) -> tuple[Signature, ...]:
     if len(found) > MOST_SIGNATURES:
         raise Malformed(where, f"at most {MOST_SIGNATURES} signatures", str(len(found)))
     # The reference refuses such a DSSE envelope, and looks at the first one only in a Metablock.
-    if len(found) != len({keyid for keyid, _ in found}):
+    if len(found) != len({each.keyid for each in found}):
         raise Malformed(where, "one signature for each keyid", "two for the same one")
-    return tuple(Signature(keyid, value) for keyid, value in found)
+    return tuple(found)
+
+
+def _beside(signature: _DsseSignature | _UrlSafeSignature | _MetablockSignature) -> dict[str, bytes]:
+    members = {
+        "extension": signature.extension,
+        "bundle": signature.bundle,
+        "other_headers": signature.other_headers,
+    }
+    return {name: bytes(value) for name, value in members.items() if value is not UNSET}
+
+
+def _metablock_value(signature: _MetablockSignature, where: str) -> bytes:
+    """Hexadecimal, but for the one of securesystemslib's Sigstore signer, which writes base64 there."""
+    if signature.bundle is not UNSET and not _IS_HEX.match(signature.sig):
+        return _base64(signature.sig, f"{where}, signature")
+    return _hex(signature.sig, where)
 
 
 def _base64(text: str, where: str) -> bytes:

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from intoto_action.formats.identity import SIGSTORE_OIDC, Identity, identity_from_entry
+from intoto_action.formats.key_entry import KeyEntry, KeyValue, keyid_of
 from intoto_action.reason import Malformed
 
 SMALLEST_RSA = 2048
@@ -29,24 +31,6 @@ _SCHEMES = {
     "ecdsa": ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384"),
     "rsa": ("rsassa-pss-sha256", "rsassa-pss-sha384", "rsassa-pss-sha512"),
 }
-
-
-class KeyValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`keyval` of a key in a layout; the last two are always empty and only there in old or Go-made layouts."""
-
-    public: str
-    private: str = ""
-    certificate: str = ""
-
-
-class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A key as it stands in a layout's `keys`."""
-
-    keytype: str
-    scheme: str
-    keyval: KeyValue
-    keyid: str = ""
-    keyid_hash_algorithms: list[str] = []
 
 
 class PublicKey(msgspec.Struct, frozen=True):
@@ -66,6 +50,11 @@ class PublicKey(msgspec.Struct, frozen=True):
     def keyids(self) -> frozenset[str]:
         """Every keyid under which somebody's tool may have written a signature by this key."""
         return frozenset({self.keyid, self.python_keyid, self.go_keyid})
+
+    @property
+    def fingerprint(self) -> str:
+        """What two entries of one key have in common, whatever their keyids and schemes say."""
+        return self.spki
 
     @property
     def names(self) -> frozenset[str]:
@@ -121,15 +110,10 @@ class PublicKey(msgspec.Struct, frozen=True):
         return f"{self.keytype} key {self.keyid[:8]}"
 
 
-Key = PublicKey
-"""Who a signer can be. Identities join in as a second member of this union."""
-
-
-def keyid_of(fields: dict[str, object]) -> str:
-    """sha256 hex of the canonical JSON of a key without its keyid (strings and lists of strings only)."""
-    # These values hold no character that canonical JSON escapes in another way than '\\' and '"'; a PEM's line
-    # feeds stay raw in it, and json.dumps would write them as \\n.
-    return hashlib.sha256(_canonical(fields).encode()).hexdigest()
+Key = PublicKey | Identity
+"""Who may sign: a key, or whoever an OIDC issuer vouches for. Both have `keyid`, `keyids`, `names`, `fingerprint` and
+`entry`.
+"""
 
 
 def public_key_from_pem(text: str, where: str) -> PublicKey:
@@ -170,8 +154,18 @@ def public_key_from_crypto(key: object, where: str) -> PublicKey:
     return PublicKey(keyid, keytype, scheme, public, spki_digest(key))
 
 
+def key_from_entry(keyid: str, entry: KeyEntry, where: str) -> Key:
+    """A key or an identity of a signed layout's `keys`.
+
+    Raises: Malformed for a type or scheme that is not supported, or a value that is none.
+    """
+    if entry.keytype == SIGSTORE_OIDC:
+        return identity_from_entry(keyid, entry, where)
+    return public_key_from_entry(keyid, entry, where)
+
+
 def public_key_from_entry(keyid: str, entry: KeyEntry, where: str) -> PublicKey:
-    """A key of a signed layout's `keys`.
+    """A public key of a signed layout's `keys`.
 
     Raises: Malformed for a key type or scheme that is not supported, or a value that is no such key.
     """
@@ -180,6 +174,8 @@ def public_key_from_entry(keyid: str, entry: KeyEntry, where: str) -> PublicKey:
         raise Malformed(where, f"a key of scheme {known}", f"{entry.keytype!r} with scheme {entry.scheme!r}")
     if entry.keyval.private:
         raise Malformed(where, "public keys only", f"a private part in key {keyid[:8]}")
+    if entry.keyval.is_identity:
+        raise Malformed(where, f"a public key of type {entry.keytype}", "an identity")
     key = _crypto_of(entry.keytype, entry.keyval.public, where)
     if isinstance(key, rsa.RSAPublicKey):
         _check_rsa(key, where)
@@ -219,12 +215,3 @@ def _public_of(key: CryptoPublicKey) -> str:
 
 def _pem(key: CryptoPublicKey) -> str:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
-
-def _canonical(value: object) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{_canonical(key)}:{_canonical(value[key])}" for key in sorted(value)) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_canonical(each) for each in value) + "]"
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

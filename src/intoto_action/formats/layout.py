@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from intoto_action.formats.key import Key, KeyEntry, public_key_from_entry
+from intoto_action.formats.key import Key, key_from_entry
+from intoto_action.formats.key_entry import KeyEntry
 from intoto_action.formats.link import check_step_name
 from intoto_action.formats.strict_json import MIB, Typed, decode, decode_once
 from intoto_action.reason import Malformed
@@ -61,21 +62,19 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
         return next((step for step in self.steps if step.name == name), None)
 
     def functionaries(self, step: Step) -> list[Key]:
-        """The keys that may sign links of the step, in the layout's order.
+        """The keys and identities that may sign links of the step, in the layout's order.
 
         Raises: Malformed for a key that cannot be read.
         """
         where = f"layout, step {step.name!r}"
         return [
-            public_key_from_entry(keyid, self.keys[keyid], f"{where}, key {keyid[:8]}")
-            for keyid in step.pubkeys
+            key_from_entry(keyid, self.keys[keyid], f"{where}, key {keyid[:8]}") for keyid in step.pubkeys
         ]
 
     def all_functionaries(self) -> list[Key]:
         """Every key in the layout. Raises: Malformed."""
         return [
-            public_key_from_entry(keyid, entry, f"layout, key {keyid[:8]}")
-            for keyid, entry in self.keys.items()
+            key_from_entry(keyid, entry, f"layout, key {keyid[:8]}") for keyid, entry in self.keys.items()
         ]
 
 

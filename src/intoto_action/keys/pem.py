@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from intoto_action.formats.key import Key, public_key_from_crypto, public_key_from_pem
+from intoto_action.formats.key import PublicKey, public_key_from_crypto, public_key_from_pem
+from intoto_action.keys.key_signer import KeySigner
 from intoto_action.reason import Malformed, Misused
 
 CryptoPrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -52,10 +53,10 @@ _OTHERS = {
 }
 
 
-class PemSigner:
+class PemSigner(KeySigner):
     """A signer whose private key came from PEM text."""
 
-    def __init__(self, private: CryptoPrivateKey, key: Key) -> None:
+    def __init__(self, private: CryptoPrivateKey, key: PublicKey) -> None:
         self._private = private
         self._key = key
 
@@ -63,7 +64,7 @@ class PemSigner:
         return f"PemSigner({self._key})"
 
     @property
-    def key(self) -> Key:
+    def key(self) -> PublicKey:
         """The public part."""
         return self._key
 
@@ -144,7 +145,7 @@ def signer_from_pem(text: str, where: str, password: bytes | None) -> PemSigner:
     return PemSigner(private, key)
 
 
-def public_key_from_text(text: str, where: str) -> Key:
+def public_key_from_text(text: str, where: str) -> PublicKey:
     """The public key in the unwrapped `text`; `where` names its source in errors.
 
     Raises: Misused for a certificate; Malformed for anything else that is no public key.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from intoto_action.formats.envelope import (
     MOST_SIGNATURES,
     Envelope,
     Signature,
     Wrapper,
     encode_dsse,
-    encode_key_bundle,
     pae,
 )
 from intoto_action.keys.interface import Signer
@@ -23,7 +24,7 @@ def seal(payload_type: str, payload: bytes, signer: Signer, *, keyids: Sequence[
     Without `keyids` it is written under the keyid of securesystemslib. in-toto-golang computes another keyid
     for the same PEM and looks signatures up by it, so a layout carries its signature under both.
     """
-    signature = signer.sign(pae(payload_type, payload))
+    signature = signer.signature(pae(payload_type, payload))
     return encode_dsse(payload_type, payload, _under(keyids or (signer.key.keyid,), signature))
 
 
@@ -39,7 +40,7 @@ def append_signature(envelope: Envelope, signer: Signer, keyids: Sequence[str] =
         )
     wanted = tuple(keyids) or (signer.key.keyid,)
     others = tuple(each for each in envelope.signatures if each.keyid not in wanted)
-    signatures = others + _under(wanted, signer.sign(envelope.signed))
+    signatures = others + _under(wanted, signer.signature(envelope.signed))
     if len(signatures) > MOST_SIGNATURES:
         raise Misused(
             f"expected at most {MOST_SIGNATURES} signatures, found {len(signatures)}: sign the layout anew"
@@ -48,13 +49,9 @@ def append_signature(envelope: Envelope, signer: Signer, keyids: Sequence[str] =
 
 
 def seal_bundle(payload_type: str, payload: bytes, signer: Signer) -> bytes:
-    """A Sigstore bundle 0.3 with one DSSE signature by a key, which is named by the digest of its SPKI.
-
-    Source: sigstore/protobuf-specs, PublicKeyIdentifier.hint; what cosign writes and reads there.
-    """
-    signature = signer.sign_for_bundle(pae(payload_type, payload))
-    return encode_key_bundle(payload_type, payload, signature, signer.key.spki)
+    """A Sigstore bundle 0.3 with one DSSE signature, by a key or with a certificate."""
+    return signer.bundle(payload_type, payload)
 
 
-def _under(keyids: Sequence[str], signature: bytes) -> tuple[Signature, ...]:
-    return tuple(Signature(keyid, signature) for keyid in dict.fromkeys(keyids))
+def _under(keyids: Sequence[str], signature: Signature) -> tuple[Signature, ...]:
+    return tuple(msgspec.structs.replace(signature, keyid=keyid) for keyid in dict.fromkeys(keyids))

@@ -33,7 +33,7 @@ class ExpectedStep:
     def check_signer(self, key: Key) -> None:
         """Raises: Misused when a link of this step by that key would not count."""
         functionaries = self._layout.functionaries(self._step)
-        if not any(key.spki == each.spki for each in functionaries):
+        if not any(key.fingerprint == each.fingerprint for each in functionaries):
             listed = ", ".join(str(each) for each in functionaries) or "nobody"
             raise Misused(
                 f"--key: expected a functionary of step {self._step.name!r} in {self._path} ({listed}), found {key}: "

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from intoto_action.formats.artifact import OCI_SCHEME
+from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key
 from intoto_action.formats.link import Link
 from intoto_action.github.outputs import STATE_VARIABLE, VARIABLE, append_outputs, parse_outputs
@@ -99,6 +100,8 @@ def _image(link: Link | None) -> str:
 
 def _functionary(key: Key) -> str:
     """Lines for `functionaries` of layout.yaml, and the key to put beside it."""
+    if isinstance(key, Identity):
+        return f"NAME: {{identity: {json.dumps(key.identity)}, issuer: {json.dumps(key.issuer)}}}\n"
     pem = "".join(f"# {line}\n" for line in key.pem.splitlines())
     name = f"{key.keyid[:8]}.pub"
     return f"# {key}; save these lines, without the #, as {name} beside layout.yaml\n{pem}NAME: {{key: {name}}}\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from intoto_action.formats.envelope import PAYLOAD_TYPE, parse_envelope
-from intoto_action.formats.key import Key
+from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope, parse_envelope
+from intoto_action.formats.key import PublicKey
 from intoto_action.formats.link import Link
 from intoto_action.formats.oci import digest_of
 from intoto_action.formats.strict_json import DOCUMENT_CAP
@@ -68,21 +68,30 @@ def write_signed(directory: Path, step: str, payload: bytes, signer: Signer, *, 
 
     name = link_file_name(step, signer.key.keyid)
     path = directory / name
-    if not force and path.is_file() and _is_signed(path, payload, signer.key):
+    if force or not path.is_file():
+        return write_link(directory, name, seal(PAYLOAD_TYPE, payload, signer), force=force)
+    same = _with_payload(path, payload)
+    if same is None or not isinstance(signer.key, PublicKey):
+        # Whether an identity signed the link that lies there cannot be told here; with this payload it loses nothing.
+        return write_link(directory, name, seal(PAYLOAD_TYPE, payload, signer), force=same is not None)
+    if _is_signed(same, signer.key):
         return path
-    return write_link(directory, name, seal(PAYLOAD_TYPE, payload, signer), force=force)
+    return write_link(directory, name, seal(PAYLOAD_TYPE, payload, signer), force=False)
 
 
-def _is_signed(path: Path, payload: bytes, key: Key) -> bool:
-    from intoto_action.trust.signature import check_signature
-
+def _with_payload(path: Path, payload: bytes) -> Envelope | None:
+    """The envelope of the file, when it is one with this payload."""
     try:
         envelope = parse_envelope(read_plain(path, DOCUMENT_CAP, "link"), str(path))
     except Malformed:
-        return False
-    if (envelope.payload_type, envelope.payload) != (PAYLOAD_TYPE, payload):
-        return False
-    return check_signature(envelope, key)
+        return None
+    return envelope if (envelope.payload_type, envelope.payload) == (PAYLOAD_TYPE, payload) else None
+
+
+def _is_signed(envelope: Envelope, key: PublicKey) -> bool:
+    from intoto_action.trust.signature import check_signature
+
+    return check_signature(envelope, key) is not None
 
 
 def publish_unsigned(link: Link, directory: Path, *, force: bool = False) -> Published:

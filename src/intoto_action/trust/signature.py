@@ -1,15 +1,23 @@
-"""The only signature check of the house: was this envelope signed by that key?"""
+"""The only signature check of the house: was this envelope signed by that key or identity?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from intoto_action.formats.envelope import Envelope, Wrapper
+from intoto_action.formats.certificate import Certificate
+from intoto_action.formats.envelope import Envelope, Signature, Wrapper
+from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key, PublicKey
+from intoto_action.formats.material import is_keyless
+from intoto_action.reason import Malformed
+from intoto_action.trust.counting import distinct
+from intoto_action.trust.identities import Difference, differences
+from intoto_action.trust.keyless import MOST_KEYLESS, SigstoreNeeded, TrustRoot
 
 _HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
     "ecdsa-sha2-nistp256": hashes.SHA256,
@@ -20,31 +28,114 @@ _HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
 }
 
 
-def check_signature(envelope: Envelope, key: Key) -> bool:
-    """Whether one of the envelope's signatures is by the key.
+class SignedBy(msgspec.Struct, frozen=True):
+    """A valid signature: the key or identity that it was looked for under, and who really made it.
 
-    A signature whose keyid is none of those that somebody computes for this key is passed over, as the reference
-    does; in a Sigstore bundle there is no keyid, and the one signature is tried.
+    `signer` is the same text for signatures of one and the same: a key, or one identity of one issuer, whatever keys
+    and identities of a layout it fits. `keyid` is the hint under which the signature stands in its envelope;
+    `certificate` is there when an identity signed.
     """
+
+    key: Key
+    signer: str
+    keyid: str
+    certificate: Certificate | None = None
+
+    def __str__(self) -> str:
+        return str(self.certificate or self.key)
+
+
+class Signatures(msgspec.Struct, frozen=True):
+    """What the signatures of one envelope are worth to some keys.
+
+    `fits` has an entry for each key and each signer that fits it; `strangers` are certificates of valid signatures
+    that fit none; `differences` say of these what each key expected and found; `faults` what is wrong with signatures
+    that claim to be keyless.
+    """
+
+    fits: tuple[SignedBy, ...] = ()
+    strangers: tuple[Certificate, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    faults: tuple[Malformed, ...] = ()
+
+    @property
+    def signers(self) -> tuple[SignedBy, ...]:
+        """Those that count: each key and each signer once."""
+        return distinct(self.fits)
+
+
+def examine(
+    envelope: Envelope, keys: Sequence[Key], sigstore: TrustRoot | None, where: str = ""
+) -> Signatures:
+    """Look at every signature of the envelope for every key.
+
+    A signature whose keyid is none of those that somebody computes for a public key is passed over, as the reference
+    does; in a Sigstore bundle there is no keyid, and the one signature is tried. For identities a keyid means nothing:
+    what counts is the certificate.
+
+    Raises: SigstoreNeeded when an identity is among the keys, a keyless signature among the signatures, and no root
+    was given.
+    """
+    public = [key for key in keys if isinstance(key, PublicKey)]
+    fits = [
+        SignedBy(key, key.fingerprint, signature.keyid)
+        for key in public
+        if (signature := _signature_by(envelope, key)) is not None
+    ]
+    identities = [key for key in keys if isinstance(key, Identity)]
+    if not identities:
+        return Signatures(tuple(fits))
+    certificates, faults = _certificates(envelope, sigstore, where)
+    strangers: list[Certificate] = []
+    told: list[Difference] = []
+    for signature, certificate in certificates:
+        wrong = [tuple(differences(identity, certificate)) for identity in identities]
+        matching = [identity for identity, each in zip(identities, wrong, strict=True) if not each]
+        signer = f"{certificate.issuer} {certificate.identity}"
+        fits += [SignedBy(identity, signer, signature.keyid, certificate) for identity in matching]
+        if not matching:
+            strangers.append(certificate)
+            told += sorted(wrong, key=len)[0]
+    return Signatures(tuple(fits), tuple(strangers), tuple(told), tuple(faults))
+
+
+def check_signature(envelope: Envelope, key: Key, sigstore: TrustRoot | None = None) -> SignedBy | None:
+    """Who signed the envelope as that key or identity; None when nobody did.
+
+    Raises: SigstoreNeeded.
+    """
+    return next(iter(examine(envelope, (key,), sigstore).fits), None)
+
+
+def _certificates(
+    envelope: Envelope, sigstore: TrustRoot | None, where: str
+) -> tuple[list[tuple[Signature, Certificate]], list[Malformed]]:
+    """The valid keyless signatures with their certificates, and what is wrong with the others."""
+    claimed = [each for each in envelope.signatures if is_keyless(envelope, each)]
+    if claimed and sigstore is None:
+        raise SigstoreNeeded
+    certificates: list[tuple[Signature, Certificate]] = []
+    faults: list[Malformed] = []
+    for signature in claimed[:MOST_KEYLESS]:
+        try:
+            found = sigstore.certificate_of(envelope, signature, where) if sigstore else None
+        except Malformed as fault:
+            faults.append(fault)
+            continue
+        if found is not None:
+            certificates.append((signature, found))
+    if len(claimed) > MOST_KEYLESS:
+        faults.append(Malformed(where, f"at most {MOST_KEYLESS} keyless signatures", str(len(claimed))))
+    return certificates, faults
+
+
+def _signature_by(envelope: Envelope, key: PublicKey) -> Signature | None:
     is_bundle = envelope.wrapper is Wrapper.BUNDLE
-    claimed = [each.value for each in envelope.signatures if is_bundle or each.keyid in key.keyids]
+    claimed = [each for each in envelope.signatures if is_bundle or each.keyid in key.keyids]
     if not claimed:
-        return False
+        return None
     signed = envelope.signed
-    return any(_verifies(key, value, signed, envelope.wrapper) for value in claimed)
-
-
-def keys_that_signed(envelope: Envelope, keys: Iterable[Key]) -> tuple[Key, ...]:
-    """Those of the keys that signed, each key once however many keyids or schemes it is listed under.
-
-    Source: in-toto 3.1 counts one key under two keyids twice (verifylib says so itself), which would let one person
-    meet a threshold of two.
-    """
-    signed: dict[str, Key] = {}
-    for key in keys:
-        if key.spki not in signed and check_signature(envelope, key):
-            signed[key.spki] = key
-    return tuple(signed.values())
+    return next((each for each in claimed if _verifies(key, each.value, signed, envelope.wrapper)), None)
 
 
 def _verifies(key: PublicKey, signature: bytes, data: bytes, wrapper: Wrapper) -> bool:

@@ -15,7 +15,6 @@ from intoto_action.formats.link import link_file_name
 from intoto_action.formats.verdict import PASS
 from intoto_action.reason import Denied, Malformed, Misused
 from intoto_action.store.files import why, write_whole
-from intoto_action.trust.signature import check_signature
 
 LAYOUT_FILE = "root.layout"
 
@@ -40,7 +39,7 @@ def extract(outcome: Outcome, demands: Demands) -> Extracted:
     documents = {LAYOUT_FILE: layout.raw} if layout else {}
     for step, verified in chain.links.items():
         for each in verified:
-            name = link_file_name(step, each.signer.keyid)
+            name = link_file_name(step, each.functionary.keyid)
             if name in documents:
                 raise Malformed(f"link {name!r}", "functionaries whose keyids begin differently", "two links")
             documents[name] = _under_its_keyid(each)
@@ -59,17 +58,13 @@ def _under_its_keyid(verified: VerifiedLink) -> bytes:
     Stock verifiers look a signature up by that keyid, and Python and Go compute different ones for one key: a link by
     the one is not found under a layout by the other. A keyid is an unsigned hint, so a copy under another one is true.
     """
-    envelope, keyid = verified.envelope, verified.signer.keyid
+    envelope, keyid = verified.envelope, verified.functionary.keyid
     if any(each.keyid == keyid for each in envelope.signatures):
         return envelope.raw
     document: dict[str, msgspec.Raw] = msgspec.json.decode(envelope.raw, type=dict[str, msgspec.Raw])
     signatures = msgspec.json.decode(document["signatures"], type=list[dict[str, object]])
-    for each in envelope.signatures:
-        alone = msgspec.structs.replace(envelope, signatures=(each,))
-        if check_signature(alone, verified.signer):
-            found = next(written for written in signatures if written.get("keyid") == each.keyid)
-            signatures.append({**found, "keyid": keyid})
-            break
+    found = next(each for each in signatures if each.get("keyid", "") == verified.signed_by.keyid)
+    signatures.append({**found, "keyid": keyid})
     return msgspec.json.encode({**document, "signatures": signatures})
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from intoto_action.decide.inspections.source import Source, StepLink
+from intoto_action.decide.inspections.source import Source
+from intoto_action.decide.inspections.step_link import StepLink
 from intoto_action.decide.origin import origin_findings
 from intoto_action.formats.evidence import parse_links
 from intoto_action.formats.inspection import SourceDemand

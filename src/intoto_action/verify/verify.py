@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
-from intoto_action.decide.decide import Attestation, Outcome, consider, criteria, decide
+from intoto_action.decide.decide import Attestation, Outcome, consider, criteria
 from intoto_action.decide.demands import Demands
 from intoto_action.formats.envelope import Envelope
 from intoto_action.formats.evidence import Evidence, parse_links
 from intoto_action.formats.oci import Index, parse_manifest, platforms
 from intoto_action.formats.reference import DirectoryReference, Image, Reference
 from intoto_action.formats.verdict import DENY, ERROR, PASS, Verdict
+from intoto_action.keys.sigstore_root import SigstoreRoot
 from intoto_action.reason import Denied, Finding, Malformed, Reason, Unavailable
 from intoto_action.store.interface import Store
+from intoto_action.trust.keyless import TrustRoot
 from intoto_action.verify.candidates import Unread, attestations
 
 MOST_DECIDED = 50
@@ -30,6 +33,7 @@ def verify_image(
     demands: Demands,
     *,
     at: datetime,
+    sigstore: SigstoreRoot,
     bundles: tuple[Attestation, ...] = (),
 ) -> Outcome:
     """Decide over the image that `reference` names, by what is attached to it, or by `bundles` when given.
@@ -43,16 +47,12 @@ def verify_image(
     except Denied as denied:
         return _denied(str(reference), demands, *denied.findings)
     except Unavailable as error:
-        return _error(str(reference), demands, str(error))
+        return _error(str(reference), demands, str(error), error.reason)
     if bundles:
-        return verify_attestations(bundles, image, demands, at=at, unread=Unread())
+        return verify_attestations(bundles, image, demands, at=at, sigstore=sigstore, unread=Unread())
     unread = Unread()
-    try:
-        outcome = verify_attestations(
-            attestations(store, image, unread), image, demands, at=at, unread=unread
-        )
-    except Unavailable as error:
-        return _error(str(image), demands, str(error))
+    candidates = attestations(store, image, unread)
+    outcome = verify_attestations(candidates, image, demands, at=at, sigstore=sigstore, unread=unread)
     return _with_relations(store, image, outcome)
 
 
@@ -64,7 +64,13 @@ def _named(reference: Reference | DirectoryReference) -> Image | None:
 
 
 def verify_attestations(
-    candidates: Iterable[Attestation], image: Image, demands: Demands, *, at: datetime, unread: Unread
+    candidates: Iterable[Attestation],
+    image: Image,
+    demands: Demands,
+    *,
+    at: datetime,
+    sigstore: SigstoreRoot,
+    unread: Unread,
 ) -> Outcome:
     """The outcome of the first candidate that passes whole, else of the one that got furthest.
 
@@ -72,13 +78,27 @@ def verify_attestations(
     are. When something was left unread and nothing passed, the verdict is an error, never a denial that a cache
     could keep.
     """
+    try:
+        return _first_that_passes(candidates, image, demands, at, sigstore, unread)
+    except Unavailable as error:
+        return _error(str(image), demands, str(error), error.reason)
+
+
+def _first_that_passes(
+    candidates: Iterable[Attestation],
+    image: Image,
+    demands: Demands,
+    at: datetime,
+    sigstore: SigstoreRoot,
+    unread: Unread,
+) -> Outcome:
     best: Outcome | None = None
     decided = 0
     for candidate in candidates:
         if decided == MOST_DECIDED:
             unread.reasons.append(f"candidates beyond {MOST_DECIDED}")
             break
-        outcome = consider(candidate, image, demands, at=at)
+        outcome = sigstore.deciding(partial(_consider, candidate, image, demands, at))
         if outcome.verdict.verdict == PASS:
             return outcome
         decided += _rank(outcome, demands) > Reason.ATTESTATION_SIGNATURE.order
@@ -92,7 +112,12 @@ def verify_attestations(
 
 
 def verify_links(
-    documents: Iterable[tuple[str, bytes]], layout: Envelope | None, demands: Demands, *, at: datetime
+    documents: Iterable[tuple[str, bytes]],
+    layout: Envelope | None,
+    demands: Demands,
+    *,
+    at: datetime,
+    sigstore: SigstoreRoot,
 ) -> Verdict:
     """Decide over a directory of links, by file name; no image is bound.
 
@@ -104,7 +129,21 @@ def verify_links(
         found, wrong = parse_links({name: document}, "the link directory")
         links |= {each: msgspec.structs.replace(envelope, raw=b"") for each, envelope in found.items()}
         faults |= wrong
-    return decide(Evidence(layout, links, {}, faults), None, demands, at=at)
+    evidence = Evidence(layout, links, {}, faults)
+    try:
+        return sigstore.deciding(partial(_consider, evidence, None, demands, at)).verdict
+    except Unavailable as error:
+        return _error("", demands, str(error), error.reason).verdict
+
+
+def _consider(
+    candidate: Attestation | Evidence,
+    image: Image | None,
+    demands: Demands,
+    at: datetime,
+    root: TrustRoot | None,
+) -> Outcome:
+    return consider(candidate, image, demands, at=at, sigstore=root)
 
 
 def refusal(subject: str, demands: Demands, reason: Reason, error: Malformed) -> Verdict:
@@ -142,10 +181,11 @@ def _denied(image: str, demands: Demands, *findings: Finding) -> Outcome:
     return Outcome(verdict, None, None)
 
 
-def _error(image: str, demands: Demands, found: str) -> Outcome:
-    finding = _finding(
-        Reason.REGISTRY_ERROR, image, "a registry that answers for everything that was asked", found
-    )
+def _error(image: str, demands: Demands, found: str, reason: Reason = Reason.REGISTRY_ERROR) -> Outcome:
+    expected = "a registry that answers for everything that was asked"
+    if reason is Reason.SIGSTORE_UNAVAILABLE:
+        expected = "a Sigstore trust root to hold keyless signatures against"
+    finding = _finding(reason, image, expected, found)
     outcome = _denied(image, demands, finding)
     return msgspec.structs.replace(outcome, verdict=msgspec.structs.replace(outcome.verdict, verdict=ERROR))
 

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.parts.attached import chain_about
-from tests.parts.chain import ARTIFACT, NOW, Chain, digests_of
+from tests.parts.chain import ARTIFACT, KEYS_ALONE, NOW, Chain, digests_of
 from tests.parts.images import sha256
 
 from intoto_action.decide.decide import Attestation
@@ -66,7 +66,9 @@ def passes(links: dict[str, bytes], digest: str) -> bool:
     statement = encode_evidence(Evidence(layout, envelopes, {}, faults), "app", digest)
     attestation = Attestation(parse_envelope(seal_bundle(PAYLOAD_TYPE, statement, INSIDER), "x"), "x")
     image = Image("ghcr.io/octo/app", digest)
-    outcome = verify_attestations([attestation], image, FIRST.demands(), at=NOW, unread=Unread())
+    outcome = verify_attestations(
+        [attestation], image, FIRST.demands(), at=NOW, sigstore=KEYS_ALONE, unread=Unread()
+    )
     return outcome.verdict.verdict == "pass"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.parts.attached import chain_about
-from tests.parts.chain import NOW, REPOSITORY, Chain
+from tests.parts.chain import KEYS_ALONE, NOW, REPOSITORY, Chain
 from tests.parts.hostile_registry import (
     Asked,
     HostileRegistry,
@@ -51,7 +51,9 @@ class Attached:
         address = f"{self.registry.address}/{NAME}"
         demands = self.chain.demands(same_as=(SameAs(address, REPOSITORY),))
         store = open_hostile(self.registry, seconds=seconds, slept=[])
-        return verify_image(store, hostile_reference(self.registry), demands, at=NOW).verdict
+        return verify_image(
+            store, hostile_reference(self.registry), demands, at=NOW, sigstore=KEYS_ALONE
+        ).verdict
 
     def fail_at(self, stage: str, reply: Callable[[Reply], Reply]) -> None:
         def script(asked: Asked) -> Reply | None:

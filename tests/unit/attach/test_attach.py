@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.parts.attached import Faulty, Shelf
-from tests.parts.chain import NOW, Chain, MemorySigner, digests
+from tests.parts.chain import KEYS_ALONE, NOW, Chain, MemorySigner, digests
 
 from intoto_action.attach.attach import ATTACHED_CAP, Prepared, prepare, publish, read_files
 from intoto_action.formats.evidence import EVIDENCE_CAP, parse_signed
@@ -31,7 +31,16 @@ def prepared(
     demands = chain.demands(**changes)
     layout = parse_signed(chain.sealed_layout(), "root.layout")
     links = links_of(chain) if links is None else links
-    return prepare(shelf.image, layout, links, files or {}, signer or chain.root, demands, at=NOW)
+    return prepare(
+        shelf.image,
+        layout,
+        links,
+        files or {},
+        signer or chain.root,
+        demands,
+        at=NOW,
+        sigstore=KEYS_ALONE,
+    )
 
 
 class TestPreparing:

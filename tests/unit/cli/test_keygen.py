@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]  # re-exported without saying so
+from tests.parts.key_material import public
 
 from intoto_action.cli import keygen as module
 from intoto_action.cli.main import main
@@ -38,12 +39,12 @@ def test_the_default_is_ed25519_and_without_a_terminal_nothing_is_asked(tmp_path
     ended = keygen(str(tmp_path / "key"))
     assert ended.exit_code == 0
     assert "(not encrypted)" in ended.stderr
-    assert open_signer(str(tmp_path / "key"), environ={}).key.keytype == "ed25519"
+    assert public(open_signer(str(tmp_path / "key"), environ={}).key).keytype == "ed25519"
 
 
 def test_the_type_comes_from_the_environment_too(tmp_path: Path) -> None:
     assert keygen(str(tmp_path / "key"), INTOTO_ACTION_KEYGEN_TYPE="ecdsa").exit_code == 0
-    assert open_signer(str(tmp_path / "key"), environ={}).key.keytype == "ecdsa"
+    assert public(open_signer(str(tmp_path / "key"), environ={}).key).keytype == "ecdsa"
 
 
 def test_a_password_from_the_environment_encrypts_and_is_shown_nowhere(tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_a_password_from_the_environment_encrypts_and_is_shown_nowhere(tmp_path:
     assert "correct horse" not in ended.output
     assert path.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
     environ = {"PASSWORD": "correct horse"}
-    assert open_signer(str(path), environ=environ, password_env="PASSWORD").key.keytype == "ed25519"
+    assert public(open_signer(str(path), environ=environ, password_env="PASSWORD").key).keytype == "ed25519"
 
 
 def test_a_password_from_a_person_encrypts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +65,7 @@ def test_a_password_from_a_person_encrypts(tmp_path: Path, monkeypatch: pytest.M
     assert "correct horse" not in ended.output
     assert "(encrypted)" in ended.stderr
     environ = {"PASSWORD": "correct horse"}
-    assert open_signer(str(path), environ=environ, password_env="PASSWORD").key.keytype == "ed25519"
+    assert public(open_signer(str(path), environ=environ, password_env="PASSWORD").key).keytype == "ed25519"
 
 
 def test_an_empty_answer_is_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,13 @@ from click.testing import CliRunner, Result
 from intoto_action.cli.options import (
     RegistryOptions,
     SigningOptions,
-    TrustOptions,
     example,
     format_option,
     option,
     registry_options,
     signing_options,
-    trust_options,
 )
+from intoto_action.cli.trust_options import TrustOptions, trust_options
 from intoto_action.decide.demands import Demands, SameAs
 from intoto_action.keys.keygen import generate
 from intoto_action.reason import Malformed, Misused

@@ -36,7 +36,8 @@ from intoto_action.formats.envelope import (
     parse_envelope,
 )
 from intoto_action.formats.evidence import Evidence, parse_links, parse_signed
-from intoto_action.formats.key import KeyEntry, KeyValue, PublicKey
+from intoto_action.formats.key import PublicKey
+from intoto_action.formats.key_entry import KeyEntry, KeyValue
 from intoto_action.formats.layout import INSTANT, encode_layout
 from intoto_action.formats.link import encode_link, link_file_name
 from intoto_action.formats.oci import Descriptor, Index

@@ -11,7 +11,7 @@ from tests.parts.chain import ARTIFACT, Chain, MemorySigner, digests
 from intoto_action.decide.demands import Revoked
 from intoto_action.formats.artifact import Digests
 from intoto_action.formats.envelope import PAYLOAD_TYPE
-from intoto_action.formats.key import KeyEntry
+from intoto_action.formats.key_entry import KeyEntry
 from intoto_action.formats.layout import encode_layout
 from intoto_action.formats.link import encode_link, link_file_name
 from intoto_action.keys.sealing import seal

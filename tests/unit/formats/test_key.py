@@ -21,13 +21,12 @@ from tests.parts.hostile_json import mutated, read_or_malformed
 from tests.parts.key_material import KINDS, foreign_public_key, pem, private_key
 
 from intoto_action.formats.key import (
-    KeyEntry,
-    KeyValue,
     PublicKey,
     public_key_from_crypto,
     public_key_from_entry,
     public_key_from_pem,
 )
+from intoto_action.formats.key_entry import KeyEntry, KeyValue
 from intoto_action.formats.strict_json import decode
 from intoto_action.reason import Malformed
 

@@ -11,7 +11,8 @@ from in_toto.models.layout import Layout as ReferenceLayout
 from tests.parts.hostile_json import mutated, objects, read, read_or_malformed, write
 from tests.parts.key_material import private_key
 
-from intoto_action.formats.key import KeyEntry, KeyValue, public_key_from_crypto
+from intoto_action.formats.key import public_key_from_crypto
+from intoto_action.formats.key_entry import KeyEntry, KeyValue
 from intoto_action.formats.layout import (
     LAYOUT_CAP,
     Inspection,

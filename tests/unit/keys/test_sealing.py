@@ -17,10 +17,11 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # re-export
     Signature,
     SSlibKey,
 )
+from tests.parts.key_material import by_key
 
 from intoto_action.formats.envelope import PAYLOAD_TYPE, pae, parse_envelope
 from intoto_action.formats.link import Link, encode_link
-from intoto_action.keys.interface import Signer
+from intoto_action.keys.key_signer import KeySigner
 from intoto_action.keys.sealing import append_signature, seal, seal_bundle
 from intoto_action.keys.words import open_signer
 from intoto_action.reason import Misused
@@ -30,8 +31,8 @@ KINDS = ["ed25519", "ecdsa", "ecdsa-p384", "rsa"]
 PAYLOAD = encode_link(Link("build", ["make"], {}, {}, {"return-value": 0}, {}))
 
 
-def signer_of(pem: str) -> Signer:
-    return open_signer("env:KEY", environ={"KEY": pem})
+def signer_of(pem: str) -> KeySigner:
+    return by_key(open_signer("env:KEY", environ={"KEY": pem}))
 
 
 def stock_key(pem: str) -> SSlibKey:

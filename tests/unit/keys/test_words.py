@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.parts.key_material import public
 
 from intoto_action.keys import words
 from intoto_action.keys.keygen import generate
@@ -78,7 +79,7 @@ def test_a_key_opens_however_a_ci_secret_wraps_it(pems: dict[str, str], kind: st
 def test_an_encrypted_key_opens_however_a_ci_secret_wraps_it(locked_pem: str, wrapping: str) -> None:
     environ = {"KEY": WRAPPINGS[wrapping](locked_pem), "PASSWORD": PASSWORD}
     signer = open_signer("env:KEY", environ=environ, password_env="PASSWORD")
-    assert signer.key.keytype == "ed25519"
+    assert public(signer.key).keytype == "ed25519"
 
 
 @pytest.mark.parametrize("password", [None, PASSWORD])
@@ -98,7 +99,7 @@ def test_the_parameters_that_openssl_writes_before_an_ecdsa_key_are_passed_over(
     key = load_pem_private_key(pems["ecdsa"].encode(), None)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
     text = armoured("EC PARAMETERS", b"\x06\x08*\x86H\xce=\x03\x01\x07") + pem
-    assert open_signer("env:KEY", environ={"KEY": text}).key.keytype == "ecdsa"
+    assert public(open_signer("env:KEY", environ={"KEY": text}).key).keytype == "ecdsa"
 
 
 def test_a_key_opens_from_a_file(tmp_path: Path, pems: dict[str, str]) -> None:
@@ -116,7 +117,7 @@ def test_a_key_opens_from_a_pipe(pems: dict[str, str]) -> None:
     os.write(writing, pems["ed25519"].encode())
     os.close(writing)
     try:
-        assert open_signer(f"/dev/fd/{reading}", environ={}).key.keytype == "ed25519"
+        assert public(open_signer(f"/dev/fd/{reading}", environ={}).key).keytype == "ed25519"
     finally:
         os.close(reading)
 
@@ -140,7 +141,7 @@ def test_a_password_is_asked_for_when_somebody_can_answer(locked_pem: str) -> No
         asked.append(question)
         return PASSWORD
 
-    assert open_signer("env:KEY", environ={"KEY": locked_pem}, prompt=prompt).key.keytype == "ed25519"
+    assert public(open_signer("env:KEY", environ={"KEY": locked_pem}, prompt=prompt).key).keytype == "ed25519"
     assert asked == ["Password of the private key in the environment variable KEY"]
 
 
@@ -202,7 +203,7 @@ def test_a_certificate_in_place_of_a_private_key_says_so() -> None:
 
 def test_a_key_beside_its_certificate_is_found(pems: dict[str, str]) -> None:
     text = certificate() + pems["ecdsa"]
-    assert open_signer("env:KEY", environ={"KEY": text}).key.keytype == "ecdsa"
+    assert public(open_signer("env:KEY", environ={"KEY": text}).key).keytype == "ecdsa"
 
 
 @pytest.mark.parametrize("label", ["ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY"])
@@ -276,7 +277,7 @@ def test_a_file_whose_name_looks_like_a_uri_is_a_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("build:key.pem").write_text(pems["ed25519"])
-    assert open_signer("build:key.pem", environ={}).key.keytype == "ed25519"
+    assert public(open_signer("build:key.pem", environ={}).key).keytype == "ed25519"
 
 
 def test_a_key_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -491,7 +492,7 @@ def test_any_text_is_a_key_or_refused_in_a_sentence(text: str, password: str) ->
         except IntotoActionError as error:
             assert str(error)
         else:
-            assert signer.sign(DATA)
+            assert signer.signature(DATA).value
     try:
         open_public_key("env:KEY", environ=environ)
     except IntotoActionError as error:

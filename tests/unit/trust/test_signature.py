@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -22,21 +22,17 @@ from tests.parts.key_material import KINDS, private_key
 
 from intoto_action.formats.envelope import (
     PAYLOAD_TYPE,
+    Envelope,
     Signature,
     encode_dsse,
     encode_key_bundle,
     pae,
     parse_envelope,
 )
-from intoto_action.formats.key import (
-    KeyEntry,
-    KeyValue,
-    PublicKey,
-    public_key_from_crypto,
-    public_key_from_entry,
-)
+from intoto_action.formats.key import Key, PublicKey, public_key_from_crypto, public_key_from_entry
+from intoto_action.formats.key_entry import KeyEntry, KeyValue
 from intoto_action.reason import Malformed
-from intoto_action.trust.signature import check_signature, keys_that_signed
+from intoto_action.trust.signature import check_signature, examine
 
 WRAPPERS = ("dsse", "metablock")
 PAYLOAD = b'{"_type": "link", "name": "build"}'
@@ -69,7 +65,11 @@ def _plain(link: ReferenceLink) -> dict[str, Any]:
 
 def verifies(document: dict[str, Any] | bytes, key: PublicKey) -> bool:
     raw = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return check_signature(parse_envelope(raw, "a document"), key)
+    return check_signature(parse_envelope(raw, "a document"), key) is not None
+
+
+def keys_that_signed(envelope: Envelope, keys: Sequence[Key]) -> tuple[Key, ...]:
+    return tuple(each.key for each in examine(envelope, keys, None).signers)
 
 
 def raw_signature(kind: str, data: bytes, number: int = 0) -> bytes:

@@ -14,7 +14,7 @@ from intoto_action.formats.evidence import Evidence, EvidenceFile, encode_eviden
 from intoto_action.formats.link import link_file_name
 from intoto_action.keys.sealing import seal_bundle
 from intoto_action.reason import Denied, Malformed, Misused, Reason
-from intoto_action.trust.signature import check_signature
+from intoto_action.trust.signature import SignedBy, check_signature
 from intoto_action.verify.extract import Extracted, extract, write_extracted
 
 
@@ -108,8 +108,10 @@ def test_two_links_that_would_have_one_name_are_refused(shelf: Shelf) -> None:
     assert outcome.chain is not None
     first = outcome.chain.links["scan"][0]
     signer = MemorySigner().key
-    twin = msgspec.structs.replace(signer, keyid=first.signer.keyid[:8] + "0" * 56)
-    second = VerifiedLink(first.link, twin, "scan.other.link", first.envelope)
+    twin = msgspec.structs.replace(signer, keyid=first.functionary.keyid[:8] + "0" * 56)
+    second = VerifiedLink(
+        first.link, SignedBy(twin, twin.spki, twin.keyid), "scan.other.link", first.envelope
+    )
     links = {**outcome.chain.links, "scan": (first, second)}
     doubled = msgspec.structs.replace(outcome, chain=msgspec.structs.replace(outcome.chain, links=links))
     with pytest.raises(Malformed, match="two links"):

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.parts.attached import Faulty, Shelf
-from tests.parts.chain import ARTIFACT, NOW, REPOSITORY, Chain, MemorySigner, digests, digests_of
+from tests.parts.chain import ARTIFACT, KEYS_ALONE, NOW, REPOSITORY, Chain, MemorySigner, digests, digests_of
 from tests.parts.images import add_to_image_directory, sha256, small_image, small_index
 
 from intoto_action.decide.decide import Outcome
@@ -45,7 +45,12 @@ class TestPasses:
         chain = shelf.chain()
         shelf.attach(chain.bundle())
         reference = DirectoryReference(str(shelf.directory), None, shelf.digest)
-        assert verify_image(shelf.store(), reference, chain.demands(), at=NOW).verdict.verdict == "pass"
+        assert (
+            verify_image(
+                shelf.store(), reference, chain.demands(), at=NOW, sigstore=KEYS_ALONE
+            ).verdict.verdict
+            == "pass"
+        )
 
     def test_an_index_with_its_evidence_passes(self, shelf: Shelf) -> None:
         index = Shelf(shelf.directory.parent / "index", small_index())
@@ -65,7 +70,14 @@ class TestPasses:
         chain = shelf.chain()
         reference = Reference("ghcr.io", "octo/app", "1.0", shelf.digest)
         bundles = (parse_attestation(chain.bundle(), "bundle.json"),)
-        outcome = verify_image(Down(shelf.store()), reference, chain.demands(), at=NOW, bundles=bundles)
+        outcome = verify_image(
+            Down(shelf.store()),
+            reference,
+            chain.demands(),
+            at=NOW,
+            sigstore=KEYS_ALONE,
+            bundles=bundles,
+        )
         assert said(outcome) == ("pass", None)
         assert outcome.verdict.image == f"{REPOSITORY}@{shelf.digest}"
 
@@ -73,21 +85,30 @@ class TestPasses:
         chain = shelf.chain()
         reference = Reference("ghcr.io", "evil/app", None, shelf.digest)
         bundles = (parse_attestation(chain.bundle(), "bundle.json"),)
-        outcome = verify_image(Down(shelf.store()), reference, chain.demands(), at=NOW, bundles=bundles)
+        outcome = verify_image(
+            Down(shelf.store()),
+            reference,
+            chain.demands(),
+            at=NOW,
+            sigstore=KEYS_ALONE,
+            bundles=bundles,
+        )
         assert said(outcome) == ("deny", Reason.SUBJECT_UNBOUND)
 
     def test_a_digest_and_a_bundle_are_enough(self, shelf: Shelf) -> None:
         chain = shelf.chain()
         candidates = [parse_attestation(chain.bundle(), "bundle.json")]
         image = Image(None, shelf.digest)
-        outcome = verify_attestations(candidates, image, chain.demands(), at=NOW, unread=Unread())
+        outcome = verify_attestations(
+            candidates, image, chain.demands(), at=NOW, sigstore=KEYS_ALONE, unread=Unread()
+        )
         assert said(outcome) == ("pass", None)
 
     def test_links_alone_pass_without_a_word_about_an_image(self, shelf: Shelf) -> None:
         chain = shelf.chain()
         raw = {each.file_name: each.sealed() for each in chain.links}
         layout = parse_signed(chain.sealed_layout(), "root.layout")
-        verdict = verify_links(raw.items(), None, chain.demands(layout=layout), at=NOW)
+        verdict = verify_links(raw.items(), None, chain.demands(layout=layout), at=NOW, sigstore=KEYS_ALONE)
         assert (verdict.verdict, verdict.image, verdict.subject.split(":")[0]) == ("pass", "", "not checked")
 
 
@@ -123,7 +144,7 @@ class CannotReadBlobs(Faulty):
 class TestBeforeAnythingIsDecided:
     def test_a_tag_that_is_not_there_is_an_invalid_reference(self, shelf: Shelf) -> None:
         reference = DirectoryReference(str(shelf.directory), "2.0")
-        outcome = verify_image(shelf.store(), reference, shelf.chain().demands(), at=NOW)
+        outcome = verify_image(shelf.store(), reference, shelf.chain().demands(), at=NOW, sigstore=KEYS_ALONE)
         assert said(outcome) == ("deny", Reason.INVALID_REFERENCE)
 
     def test_an_image_with_nothing_attached_has_no_attestation(self, shelf: Shelf) -> None:
@@ -155,7 +176,9 @@ class TestBeforeAnythingIsDecided:
                 return self.behind.referrers(image)
 
         reference = DirectoryReference(str(shelf.directory), None, shelf.digest)
-        outcome = verify_image(ListsOthers(shelf.store()), reference, chain.demands(), at=NOW)
+        outcome = verify_image(
+            ListsOthers(shelf.store()), reference, chain.demands(), at=NOW, sigstore=KEYS_ALONE
+        )
         assert said(outcome) == ("deny", Reason.NO_ATTESTATION)
 
     @pytest.mark.parametrize("fault", [Down, CannotList, ListsLess, CannotReadManifests, CannotReadBlobs])
@@ -426,7 +449,7 @@ class TestRelations:
         reference = DirectoryReference(str(shelf.directory), None, child)
         image = shelf.store().resolve(reference)
         shelf.store().attach(image, chain.bundle(), PREDICATE_TYPE)
-        outcome = verify_image(shelf.store(), reference, chain.demands(), at=NOW)
+        outcome = verify_image(shelf.store(), reference, chain.demands(), at=NOW, sigstore=KEYS_ALONE)
         assert said(outcome) == ("deny", Reason.SUBJECT_UNBOUND)
         assert any(
             index.digest in note and "linux/amd64" in note and "index" in note

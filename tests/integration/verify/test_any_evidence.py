@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.parts.chain import IMAGE_DIGEST, NOW, REPOSITORY, Chain
+from tests.parts.chain import IMAGE_DIGEST, KEYS_ALONE, NOW, REPOSITORY, Chain
 
 from intoto_action.decide.decide import Outcome
 from intoto_action.formats.envelope import PAYLOAD_TYPE
@@ -70,7 +70,9 @@ def changed(data: st.DataObject, raw: bytes) -> bytes:
 def verdict(bundle: bytes, **changes: Any) -> Outcome:
     candidates = [parse_attestation(bundle, "bundle")]
     image = Image(REPOSITORY, IMAGE_DIGEST)
-    return verify_attestations(candidates, image, CHAIN.demands(**changes), at=NOW, unread=Unread())
+    return verify_attestations(
+        candidates, image, CHAIN.demands(**changes), at=NOW, sigstore=KEYS_ALONE, unread=Unread()
+    )
 
 
 @settings(max_examples=300)

@@ -1,0 +1,146 @@
+"""Keyless signatures: whose certificate it is that signed, when every proof for it holds.
+
+The proofs are the Sigstore project's own: sigstore-python's verifier checks, for one signing time that a timestamp
+authority or the log vouches for, the chain to the root, the certificate's SCT, the log's inclusion proof and
+checkpoint, and that signature, certificate and log entry speak of the same bytes. Source: sigstore-python 4.5
+`Verifier`; Sigstore client specification, "Verification".
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from intoto_action.formats.certificate import Certificate, parse_certificate
+from intoto_action.formats.envelope import Envelope, Signature
+from intoto_action.formats.material import Material, material_of
+from intoto_action.reason import IntotoActionError, Malformed
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from sigstore.models import Bundle
+    from sigstore.verify import Verifier
+
+MOST_KEYLESS = 16
+"""How many keyless signatures of one envelope are looked at: each takes milliseconds, and anybody can make up more."""
+LARGEST_ROOT = 4 << 20
+
+
+class SigstoreNeeded(IntotoActionError):
+    """A decision met an identity, and was given no trust root: whoever decides opens one and decides again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a keyless signature cannot be checked without the trust root of a Sigstore instance"
+        )
+
+
+class TrustRoot:
+    """The roots of one Sigstore instance, parsed once. `name` says which one, in words.
+
+    `document` is a trusted root (`application/vnd.dev.sigstore.trustedroot+json;version=0.1`); nothing is fetched.
+    Raises: Malformed when it is none.
+    """
+
+    def __init__(self, document: bytes, name: str) -> None:
+        self.name = name
+        if len(document) > LARGEST_ROOT:
+            raise Malformed(name, f"a trusted root of at most {LARGEST_ROOT} bytes", f"{len(document)} bytes")
+        self._document = document
+        self._verifier  # noqa: B018 - a root that cannot be read is told now
+
+    def __repr__(self) -> str:
+        return f"TrustRoot({self.name})"
+
+    @cached_property
+    def _verifier(self) -> Verifier:
+        from sigstore.errors import Error
+        from sigstore.verify import Verifier
+
+        try:
+            return Verifier(trusted_root=_remembered(self._document))
+        except (ValueError, TypeError, Error) as error:
+            expected = "a Sigstore trusted root with a certificate authority, a CT log and a transparency log"
+            raise Malformed(self.name, expected, _words(error)) from error
+
+    def certificate_of(self, envelope: Envelope, signature: Signature, where: str) -> Certificate | None:
+        """Whose certificate made the signature over `envelope.signed`; None for one by a key and nothing else.
+
+        Raises: Malformed, with what is wrong with the proofs for it.
+        """
+        material = material_of(envelope, signature, where)
+        if material is None:
+            return None
+        certificate = parse_certificate(material.certificate, f"{where}, certificate")
+        self._check(material, envelope, where)
+        return certificate
+
+    def _check(self, material: Material, envelope: Envelope, where: str) -> None:
+        try:
+            bundle = _bundle(material)
+            if material.is_envelope:
+                said = self._verifier.verify_dsse(bundle, _Anybody())
+                if said != (envelope.payload_type, envelope.payload):
+                    raise Malformed(where, "one payload in the bundle", "two readings of it that differ")
+            else:
+                self._verifier.verify_artifact(envelope.signed, bundle, _Anybody())
+        except Malformed:
+            raise
+        except Exception as error:
+            expected = f"a certificate, signature and log entry that hold under {self.name}"
+            raise Malformed(where, expected, _words(error)) from error
+
+
+class _Anybody:
+    """The policy of sigstore-python that asks nothing: whose certificate it is, we compare afterwards."""
+
+    def verify(self, cert: x509.Certificate) -> None:
+        """Nothing is asked."""
+
+
+def _bundle(material: Material) -> Bundle:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from sigstore.models import Bundle
+
+    bundle = Bundle.from_json(material.bundle)
+    certificate = bundle.signing_certificate
+    if certificate.public_bytes(Encoding.DER) != material.certificate:
+        raise ValueError("two readings of the bundle find different certificates")
+    if not isinstance(certificate.public_key(), EllipticCurvePublicKey):
+        raise ValueError("the certificate's key is none on an elliptic curve")  # noqa: TRY004 - of the input
+    return bundle
+
+
+def _remembered(document: bytes) -> Any:  # noqa: ANN401 - a subclass of a class that is imported here, late
+    """A trusted root whose keyrings are made once, and not anew for each signature."""
+    from sigstore.models import TrustedRoot
+    from sigstore_models.trustroot.v1 import TrustedRoot as Document
+
+    class Remembered(TrustedRoot):
+        def __init__(self, inner: Document) -> None:
+            super().__init__(inner)
+            self._kept: dict[object, Any] = {}
+
+        def _once(self, name: object, make: Any) -> Any:  # noqa: ANN401
+            if name not in self._kept:
+                self._kept[name] = make()
+            return self._kept[name]
+
+        def rekor_keyring(self, purpose: Any) -> Any:  # noqa: ANN401
+            return self._once(("rekor", purpose), lambda: TrustedRoot.rekor_keyring(self, purpose))
+
+        def ct_keyring(self, purpose: Any) -> Any:  # noqa: ANN401
+            return self._once(("ct", purpose), lambda: TrustedRoot.ct_keyring(self, purpose))
+
+        def get_timestamp_authorities(self) -> Any:  # noqa: ANN401
+            return self._once("tsa", lambda: TrustedRoot.get_timestamp_authorities(self))
+
+    return Remembered(Document.from_json(document))
+
+
+def _words(error: Exception) -> str:
+    """What a library says, in one line."""
+    lines = str(error).split("\n")
+    text = " ".join(line.strip() for line in lines[:3] if line.strip())
+    return text[:300] or type(error).__name__
