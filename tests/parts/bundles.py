@@ -3,8 +3,8 @@
 import json
 from functools import cache
 
-from intoto_action.formats.evidence import STATEMENT_TYPE
 from intoto_action.formats.key import PublicKey
+from intoto_action.formats.statement import STATEMENT_TYPE
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.keygen import generate
 from intoto_action.keys.sealing import seal_bundle

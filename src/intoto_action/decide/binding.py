@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from intoto_action.decide.chain import Chain, sightings
 from intoto_action.decide.demands import Demands
 from intoto_action.formats.artifact import Artifacts, Digests, oci_names, repository_of
-from intoto_action.formats.evidence import Statement
 from intoto_action.formats.layout import Layout, Step
 from intoto_action.formats.reference import Image
+from intoto_action.formats.statement import Statement
 from intoto_action.reason import Denied, Finding, Reason
 
 

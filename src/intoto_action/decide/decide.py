@@ -19,10 +19,11 @@ from intoto_action.decide.layout import TrustedLayout, accept_layout
 from intoto_action.decide.links import VerifiedLink, assess_links
 from intoto_action.decide.origin import check_origin
 from intoto_action.formats.envelope import Envelope
-from intoto_action.formats.evidence import Evidence, Statement, parse_evidence, parse_statement
+from intoto_action.formats.evidence import Evidence, parse_evidence
 from intoto_action.formats.key import Key
 from intoto_action.formats.layout import Layout, parse_layout
 from intoto_action.formats.reference import Image
+from intoto_action.formats.statement import Statement, parse_statement
 from intoto_action.formats.verdict import DENY, PASS, LayoutReport, Signer, StepReport, Verdict
 from intoto_action.reason import Denied, Finding, Malformed, Reason
 from intoto_action.trust.keyless import TrustRoot

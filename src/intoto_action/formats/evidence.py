@@ -1,6 +1,6 @@
 """Evidence: the layout, the links and the files of one image, as one in-toto Statement.
 
-docs/formats.md specifies the predicate. Source of the Statement: in-toto attestation framework, Statement v1.
+docs/formats.md specifies the predicate.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from collections.abc import Mapping
 import msgspec
 
 from intoto_action.formats.envelope import Envelope, Wrapper, parse_envelope
-from intoto_action.formats.reference import parse_digest
-from intoto_action.formats.strict_json import MIB, check_size, decode_once, refuse_duplicate_keys
+from intoto_action.formats.statement import STATEMENT_CAP, Statement, encode_statement
+from intoto_action.formats.strict_json import decode_once
 from intoto_action.reason import Malformed
 
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://github.com/org/intoto-action/attestations/evidence/v1"
-EVIDENCE_CAP = 10 * MIB
-"""The largest bundle with evidence, in bytes; Kyverno reads no larger ones either."""
+EVIDENCE_CAP = STATEMENT_CAP
+"""The largest bundle with evidence, in bytes."""
 MOST_LINKS = 1000
 _FILE_NAME = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9._+ -]{0,199}\Z")
 
@@ -46,23 +45,6 @@ class Evidence(msgspec.Struct, frozen=True):
     files: Mapping[str, EvidenceFile] = {}
     faults: Mapping[str, Malformed] = {}
     layout_fault: Malformed | None = None
-
-
-class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One subject of a Statement: a name, which binds nothing, and the digest that does."""
-
-    digest: dict[str, str]
-    name: str = ""
-    uri: str = ""
-
-
-class Statement(msgspec.Struct, frozen=True, rename={"type_": "_type", "predicate_type": "predicateType"}):
-    """An in-toto Statement v1 with a predicate that has not been read yet."""
-
-    type_: str
-    subject: tuple[Subject, ...]
-    predicate_type: str
-    predicate: msgspec.Raw
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,7 +73,6 @@ def encode_evidence(evidence: Evidence, subject_name: str, digest: str) -> bytes
     for name in (*evidence.links, *evidence.files):
         if fault := file_name_fault(name):
             raise Malformed(f"evidence, {name!r}", "a file name", fault)
-    algorithm, _, value = digest.partition(":")
     predicate = {
         "layout": msgspec.Raw(evidence.layout.raw),
         "links": {name: msgspec.Raw(link.raw) for name, link in sorted(evidence.links.items())},
@@ -100,32 +81,7 @@ def encode_evidence(evidence: Evidence, subject_name: str, digest: str) -> bytes
             for name, each in sorted(evidence.files.items())
         },
     }
-    statement = {
-        "_type": STATEMENT_TYPE,
-        "subject": [{"name": subject_name, "digest": {algorithm: value}}],
-        "predicateType": PREDICATE_TYPE,
-        "predicate": predicate,
-    }
-    return msgspec.json.format(msgspec.json.encode(statement), indent=-1)
-
-
-def parse_statement(payload: bytes, where: str, *, cap: int = EVIDENCE_CAP) -> Statement:
-    """A Statement v1 of any predicate type.
-
-    Raises: Malformed.
-    """
-    check_size(payload, where, cap)
-    refuse_duplicate_keys(payload, where)
-    statement = decode_once(payload, Statement, where)
-    if statement.type_ != STATEMENT_TYPE:
-        raise Malformed(where, f"_type {STATEMENT_TYPE}", repr(statement.type_[:120]))
-    if not statement.subject:
-        raise Malformed(where, "a subject", "none")
-    for subject in statement.subject:
-        for algorithm, value in subject.digest.items():
-            if algorithm in {"sha256", "sha512"}:
-                parse_digest(f"{algorithm}:{value}")
-    return statement
+    return encode_statement(PREDICATE_TYPE, predicate, subject_name, digest)
 
 
 def parse_evidence(statement: Statement, where: str) -> Evidence:

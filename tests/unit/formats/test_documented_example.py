@@ -15,10 +15,10 @@ from intoto_action.formats.evidence import (
     PREDICATE_TYPE,
     file_name_fault,
     parse_evidence,
-    parse_statement,
 )
 from intoto_action.formats.layout import parse_layout
 from intoto_action.formats.link import parse_link
+from intoto_action.formats.statement import parse_statement
 from intoto_action.reason import Malformed
 
 DOCS = Path(__file__).parents[3] / "docs"

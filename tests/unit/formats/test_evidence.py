@@ -26,9 +26,9 @@ from intoto_action.formats.evidence import (
     file_name_fault,
     parse_evidence,
     parse_signed,
-    parse_statement,
 )
 from intoto_action.formats.oci import digest_of
+from intoto_action.formats.statement import parse_statement
 from intoto_action.reason import Malformed
 
 WHERE = "the evidence"
