@@ -31,7 +31,9 @@ _LEFT_OUT = pytest.StashKey[dict[str, list[str]]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     _listen_to_signals()
-    config.addinivalue_line("markers", "needs(*names): the Go tools and Debian commands that the test runs")
+    config.addinivalue_line(
+        "markers", "needs(*names): the pinned tools and Debian commands that the test runs"
+    )
     config.stash[_LEFT_OUT] = {}
 
 
