@@ -188,12 +188,17 @@ class TestForms:
         found = examine(envelope, (KeylessSigner(forge).key,), sigstore)
         assert (found.fits, found.strangers, found.faults) == ((), (), ())
 
-    def test_a_certificate_and_a_key_at_once_are_refused(self, forge: Forge, sigstore: TrustRoot) -> None:
+    def test_a_certificate_and_a_key_at_once_are_nobody_s(self, forge: Forge, sigstore: TrustRoot) -> None:
         document = json.loads(KeylessSigner(forge).bundle(PAYLOAD_TYPE, STATEMENT))
         document["verificationMaterial"]["publicKey"] = {"hint": ""}
         envelope = parse_envelope(msgspec.json.encode(document), "the bundle")
-        (fault,) = examine(envelope, (KeylessSigner(forge).key,), sigstore).faults
-        assert fault.found == "2 of them"
+        assert check_signature(envelope, KeylessSigner(forge).key, sigstore) is None
+
+    def test_a_bundle_with_a_key_needs_no_root(self, forge: Forge) -> None:
+        document = json.loads(KeylessSigner(forge).bundle(PAYLOAD_TYPE, STATEMENT))
+        document["verificationMaterial"] = {"publicKey": {"hint": ""}}
+        envelope = parse_envelope(msgspec.json.encode(document), "the bundle")
+        assert check_signature(envelope, KeylessSigner(forge).key, None) is None
 
     def test_the_payload_of_another_signature_is_refused(self, forge: Forge, sigstore: TrustRoot) -> None:
         signer = KeylessSigner(forge)
@@ -252,7 +257,7 @@ class TestBounds:
             KeylessSigner(forge), {"extension": {"kind": KIND, "ext": material}}, signed.signature
         )
         (fault,) = examine(envelope, (KeylessSigner(forge).key,), sigstore).faults
-        assert fault.expected == "an X.509 certificate in DER"
+        assert fault.expected == "a certificate, signature and log entry that hold under the forge"
 
 
 class TestRoots:
