@@ -120,6 +120,19 @@ class TestWhoSigned:
         ]
         assert verdict.explanation[0].step == "build"
 
+    @pytest.mark.parametrize(
+        ("job", "words"),
+        [
+            (GitHubJob.pull_request(sha="c0ffee"), "signs with its merge ref"),
+            (GitHubJob.tag(sha="c0ffee"), "for another branch or tag"),
+        ],
+    )
+    def test_what_a_mismatch_mostly_means_is_said(
+        self, keyless: Chain, forge: Forge, job: GitHubJob, words: str
+    ) -> None:
+        keyless.link("build").signed_by(KeylessSigner(forge, job))
+        assert words in keyless.verify().explanation[0].advice
+
     def test_another_issuer_is_an_identity_mismatch(self, keyless: Chain, forge: Forge) -> None:
         keyless.link("build").signed_by(KeylessSigner(forge, MAIN, issuer="https://token.evil.example"))
         verdict = keyless.verify()
@@ -141,6 +154,7 @@ class TestWhoSigned:
         verdict = chain.verify()
         assert denied(verdict) is Reason.IDENTITY_MISMATCH
         assert "source-repository https://github.com/evil/app" in found(verdict)
+        assert "has the same identity whoever calls it" in verdict.explanation[0].advice
 
     def test_the_same_name_of_another_owner_is_an_identity_mismatch(
         self, chain: Chain, forge: Forge, sigstore: TrustRoot
@@ -151,6 +165,7 @@ class TestWhoSigned:
         verdict = chain.verify()
         assert denied(verdict) is Reason.IDENTITY_MISMATCH
         assert found(verdict) == "source-owner-id 65 / source-owner-id 66"
+        assert "registered again" in verdict.explanation[0].advice
 
     @pytest.mark.parametrize(
         "fault",
