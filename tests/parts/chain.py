@@ -130,6 +130,7 @@ class Chain:
     layout_document: bytes | None = None
     change_document: Callable[[bytes], bytes] = field(default=lambda document: document)
     now: datetime = NOW
+    provenance: list[bytes] = field(default_factory=list)
     sigstore: TrustRoot | None = None
 
     def __post_init__(self) -> None:
@@ -236,7 +237,12 @@ class Chain:
     def verify(self, **changes: Any) -> Verdict:
         """Decide over the packed evidence; `changes` are those of the demands."""
         attestation = Attestation(parse_envelope(self.bundle(), "the bundle"), "the bundle")
-        return decide(attestation, self.image, self.demands(**changes), at=self.now, sigstore=self.sigstore)
+        demands = self.demands(**changes)
+        provenance = [
+            Attestation(parse_envelope(each, f"provenance {number}"), f"provenance {number}")
+            for number, each in enumerate(self.provenance)
+        ]
+        return decide(attestation, self.image, demands, provenance, at=self.now, sigstore=self.sigstore)
 
     def verify_links(self, **changes: Any) -> Verdict:
         """Decide over the links as a directory, without an image."""

@@ -26,8 +26,10 @@ from intoto_action.trust.keyless import TrustRoot
 from intoto_action.trust.signature import examine, examine_certificates
 
 _RUNNER = "actions/runner"
-_SIGNER, _FORM, _SUBJECT, _CONTENT = range(4)
-"""How far a provenance that does not pass got, in the order of the checks."""
+_SIGNER, _FORM, _SUBJECT, _SOURCE, _CONTENT = range(5)
+"""How far a provenance that does not pass got, in the order of the checks; what speaks of another source than the one
+demanded is mostly a stranger's, and hides none of ours.
+"""
 
 
 class VouchedProvenance(msgspec.Struct, frozen=True):
@@ -111,7 +113,9 @@ def _assess(
     demand = demands.provenance or ProvenanceDemand()
     facts = (*_contradictions(provenance, signer.certificate, demand), *_differences(provenance, demand))
     if facts:
-        return _Refused(_CONTENT, tuple(_mismatch(where, expected, found) for expected, found in facts))
+        elsewhere = demand.source_repository not in {"", provenance.source.repository}
+        stage = _SOURCE if elsewhere else _CONTENT
+        return _Refused(stage, tuple(_mismatch(where, expected, found) for expected, found in facts))
     return VouchedProvenance(attestation, provenance, signer.words)
 
 

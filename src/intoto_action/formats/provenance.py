@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from intoto_action.formats import provenance_v1, provenance_v02
 from intoto_action.formats.build import Build, Provenance
@@ -48,8 +49,8 @@ PREDICATE_TYPES = frozenset(_BY_PREDICATE_TYPE)
 
 
 class _Probe(msgspec.Struct, rename={"type_": "_type", "build_definition": "buildDefinition"}):
-    type_: msgspec.Raw | None = None
-    build_definition: msgspec.Raw | None = None
+    type_: msgspec.Raw | UnsetType = UNSET
+    build_definition: msgspec.Raw | UnsetType = UNSET
 
 
 class _WholeStatement(
@@ -92,11 +93,11 @@ def as_statement(document: bytes, subject_name: str, digest: str, where: str) ->
     refuse those.
     """
     probe = decode(document, _Probe, where, cap=DOCUMENT_CAP)
-    if probe.type_ is not None:
+    if probe.type_ is not UNSET:
         decode_once(document, _WholeStatement, where)
         statement = document
     else:
-        form = _FORMS[V1 if probe.build_definition is not None else V02]
+        form = _FORMS[V1 if probe.build_definition is not UNSET else V02]
         statement = encode_statement(
             form.predicate_type, msgspec.Raw(document), subject_name, digest, form.statement_type
         )
