@@ -231,17 +231,20 @@ class Chain:
         statement = encode_evidence(self.evidence(), REPOSITORY, self.statement_digest)
         return seal_bundle(PAYLOAD_TYPE, self.change_document(statement), self.outer)
 
+    def provenances(self) -> list[Attestation]:
+        """The bundles of `provenance`, as they are handed to a decision."""
+        return [
+            Attestation(parse_envelope(each, f"provenance {number}"), f"provenance {number}")
+            for number, each in enumerate(self.provenance)
+        ]
+
     def demands(self, **changes: Any) -> Demands:
         return msgspec.structs.replace(Demands(layout_trust=Trust((self.root.key,))), **changes)
 
     def verify(self, **changes: Any) -> Verdict:
         """Decide over the packed evidence; `changes` are those of the demands."""
         attestation = Attestation(parse_envelope(self.bundle(), "the bundle"), "the bundle")
-        demands = self.demands(**changes)
-        provenance = [
-            Attestation(parse_envelope(each, f"provenance {number}"), f"provenance {number}")
-            for number, each in enumerate(self.provenance)
-        ]
+        demands, provenance = self.demands(**changes), self.provenances()
         return decide(attestation, self.image, demands, provenance, at=self.now, sigstore=self.sigstore)
 
     def verify_links(self, **changes: Any) -> Verdict:

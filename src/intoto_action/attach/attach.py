@@ -128,8 +128,7 @@ def _judge(
     candidate = Attestation(parse_envelope(bundle, "the bundle", cap=EVIDENCE_CAP), "the bundle")
     if provenance is None:
         return decide(candidate, image, demands, at=at, sigstore=root)
-    if demands.provenance is None:
-        demands = msgspec.structs.replace(demands, provenance=ProvenanceDemand())
+    demands = msgspec.structs.replace(demands, provenance=ProvenanceDemand())
     envelope = parse_envelope(provenance.bundle, "the provenance", cap=EVIDENCE_CAP)
     given = (Attestation(envelope, "the provenance"),)
     return decide(candidate, image, demands, given, at=at, sigstore=root)

@@ -104,7 +104,6 @@ def _used_images(materials: list[Artifacts], image: Image) -> tuple[UsedImage, .
         (used.name, used.digest): used
         for artifacts in materials
         for name, digests in artifacts.items()
-        if not any(digests.has(digest) for digest in made)
-        and (used := used_image(name, digests)) is not None
+        if not any(digests.has(digest) for digest in made) and (used := used_image(name, digests)) is not None
     }
     return tuple(found[key] for key in sorted(found))

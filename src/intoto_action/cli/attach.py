@@ -129,9 +129,7 @@ def attach(
         tell("the layout's root was not checked: give --layout-key, as verify will")
     if output is not None:
         write_whole(output, prepared.bundle, overwrite=True)
-    published = publish(
-        store, resolved, prepared.bundle, checked_tags, tell, provenance=prepared.provenance
-    )
+    published = publish(store, resolved, prepared.bundle, checked_tags, tell, provenance=prepared.provenance)
     click.echo(f"attached {published.evidence.digest} to {resolved}")
     if published.provenance is not None:
         click.echo(f"attached {published.provenance.digest} to {resolved} (provenance)")
@@ -145,9 +143,7 @@ def _read_layout(path: Path) -> Envelope:
     return parse_signed(read_capped(path, DOCUMENT_CAP, "the layout"), str(path))
 
 
-def _provenance(
-    word: str, image: Image, links: Mapping[str, bytes], deadline: Deadline
-) -> bytes | None:
+def _provenance(word: str, image: Image, links: Mapping[str, bytes], deadline: Deadline) -> bytes | None:
     from intoto_action.attach.provenance import AUTO, NONE, build_of_run, provenance_in, provenance_of
     from intoto_action.cli.claims import github_claims
 

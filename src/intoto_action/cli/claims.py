@@ -18,9 +18,11 @@ def github_claims(deadline: Deadline, remedy: str) -> GithubClaims:
     Raises: Misused with the remedy when there is no such token; Unavailable when its server does not give one.
     """
     from intoto_action.formats.github_claims import parse_github_claims
+    from intoto_action.github.event import from_fork
     from intoto_action.keys.oidc import fetch_claims
 
     try:
-        return parse_github_claims(fetch_claims(os.environ, deadline), "the OIDC token")
+        claims = fetch_claims(os.environ, deadline, from_fork=from_fork(os.environ))
+        return parse_github_claims(claims, "the OIDC token")
     except (Misused, Malformed) as error:
-        raise Misused(f"{error}. Without the OIDC token of a GitHub Actions job: {remedy}") from error
+        raise Misused(f"{error}\nWithout the OIDC token of a GitHub Actions job, {remedy}") from error

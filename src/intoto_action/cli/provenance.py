@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,13 +58,12 @@ def provenance(
     In a GitHub Actions job with `id-token: write` it says what the job's OIDC token says; elsewhere --builder-id and
     --source-repository have to be given, and are worth as much as the key that signs them.
     """
-    from intoto_action.attach.collect import collect
     from intoto_action.attach.provenance import build_of_run, provenance_of
     from intoto_action.cli.claims import github_claims
     from intoto_action.formats.reference import parse_reference
 
     deadline = Deadline(timeout)
-    links = collect(link_dir).links if link_dir is not None else {}
+    links = _links(link_dir) if link_dir is not None else {}
     remedy = "say who built what with --builder-id URI and --source-repository URI"
     build = told or build_of_run(github_claims(deadline, remedy))
     reference = parse_reference(image)
@@ -75,3 +75,12 @@ def provenance(
         click.echo(statement)
     else:
         write_whole(output, statement + b"\n", overwrite=True)
+
+
+def _links(directory: Path) -> Mapping[str, bytes]:
+    from intoto_action.attach.collect import collect
+
+    collected = collect(directory)
+    for path in collected.replaced:
+        tell(f"{path} is of an earlier attempt of the run and is left out")
+    return collected.links

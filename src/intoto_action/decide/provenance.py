@@ -121,9 +121,7 @@ def _assess(
 
 def _keys(allowed: Sequence[Key], demands: Demands) -> tuple[PublicKey, ...]:
     """Those who may sign by a key. An identity is believed for what its certificate says, whoever lists it."""
-    return tuple(
-        key for key in allowed if isinstance(key, PublicKey) and not demands.revoked.key(key)
-    )
+    return tuple(key for key in allowed if isinstance(key, PublicKey) and not demands.revoked.key(key))
 
 
 def _signed_by_a_key(attestation: Attestation, keys: Sequence[Key]) -> _Signer | None:

@@ -37,9 +37,7 @@ class _Form(NamedTuple):
 
 
 _FORMS: Mapping[str, _Form] = {
-    V1: _Form(
-        provenance_v1.PREDICATE_TYPE, STATEMENT_TYPE, provenance_v1.predicate, provenance_v1.read
-    ),
+    V1: _Form(provenance_v1.PREDICATE_TYPE, STATEMENT_TYPE, provenance_v1.predicate, provenance_v1.read),
     V02: _Form(
         provenance_v02.PREDICATE_TYPE, EARLIER_STATEMENT_TYPE, provenance_v02.predicate, provenance_v02.read
     ),

@@ -101,7 +101,9 @@ def sort_bundles(
 ) -> tuple[tuple[Attestation, ...], tuple[Attestation, ...]]:
     """Bundles from files: those that could be evidence, and those that claim to be provenance."""
     given = [(each, _claims_provenance(each)) for each in bundles]
-    return tuple(each for each, claims in given if not claims), tuple(each for each, claims in given if claims)
+    return tuple(each for each, claims in given if not claims), tuple(
+        each for each, claims in given if claims
+    )
 
 
 def _claims_provenance(attestation: Attestation) -> bool:

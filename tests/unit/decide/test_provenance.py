@@ -350,7 +350,8 @@ class TestCertificates:
         assert f"builder {runner}" in why(keyless, ProvenanceDemand(builder_id=runner))
 
     @pytest.mark.parametrize(
-        "issuer", ["https://oidc.ci.example.com", "https://evil.example/github.com", "https://github.com.evil"]
+        "issuer",
+        ["https://oidc.ci.example.com", "https://evil.example/github.com", "https://github.com.evil"],
     )
     def test_an_issuer_elsewhere_does_not_speak_for_githubs_builders(
         self, issuer: str, keyless: Chain, forge: Forge

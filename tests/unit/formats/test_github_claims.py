@@ -58,7 +58,9 @@ def test_the_server_is_the_issuers_and_nobody_elses(
 
 
 @pytest.mark.parametrize("name", GithubClaims.__struct_fields__)
-@pytest.mark.parametrize("value", [None, "", 7, ["x"], ...], ids=["null", "empty", "number", "list", "absent"])
+@pytest.mark.parametrize(
+    "value", [None, "", 7, ["x"], ...], ids=["null", "empty", "number", "list", "absent"]
+)
 def test_a_claim_that_is_not_there_is_named(name: str, value: object) -> None:
     claims = claims_of(GitHubJob())
     if value is ...:
