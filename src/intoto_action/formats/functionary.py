@@ -62,9 +62,9 @@ def read_identity(node: Node, faults: list[Misplaced]) -> Identity | None:
         for name, (_, value) in entries.items():
             if name in keys:
                 texts[name] = yaml.text(value, f"a text for {name}")
-        found += [
-            Misplaced(places.get(name, node.place), expected, said) for name, expected, said in _faults(texts)
-        ]
+        # What is missing is probably there under the wrong name.
+        said = [each for each in _faults(texts) if each[0] in texts or not found]
+        found += [Misplaced(places.get(key, node.place), expected, what) for key, expected, what in said]
         if not found:
             return _identity(texts, str(node.place))
     except Misplaced as fault:
