@@ -12,13 +12,13 @@ from pathlib import Path
 
 import msgspec
 
-from intoto_action.formats.claimed import claimed_certificate
 from intoto_action.formats.envelope import parse_envelope
 from intoto_action.formats.functionary import functionary_lines, identity_from_texts, written_claim_fault
 from intoto_action.formats.identity import CLAIMS, SOURCE_REPOSITORY, Identity, identity_of
 from intoto_action.formats.workflow import workflow_of
 from intoto_action.reason import Misused
 from intoto_action.store.files import read_capped
+from intoto_action.trust.keyless import claimed_certificate
 
 SIGNED_CAP = 32 << 20
 """Bytes of the largest signed document that is read: base64 makes four of three."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from intoto_action.formats.claimed import claimed_certificate
 from intoto_action.formats.envelope import Envelope, Signature
 from intoto_action.formats.key_entry import KeyEntry
 from intoto_action.formats.layout import Inspection, Layout, Rule, Step
 from intoto_action.formats.rule import join_rule
 from intoto_action.reason import Malformed
+from intoto_action.trust.keyless import claimed_certificate
 
 
 def layout_lines(layout: Layout) -> list[str]:

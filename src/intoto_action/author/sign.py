@@ -9,7 +9,6 @@ import msgspec
 
 from intoto_action.author.compile import Compiled, compile_layout
 from intoto_action.author.expiry import expiry
-from intoto_action.formats.claimed import claimed_certificate
 from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope
 from intoto_action.formats.key import Key, PublicKey
 from intoto_action.formats.layout import Layout, encode_layout, parse_instant, parse_layout
@@ -19,6 +18,7 @@ from intoto_action.keys.sealing import append_signature, seal
 from intoto_action.keys.words import open_public_key
 from intoto_action.reason import Misused
 from intoto_action.store.files import read_capped
+from intoto_action.trust.keyless import claimed_certificate
 from intoto_action.trust.signature import check_signature
 
 CLOCK_TOLERANCE = timedelta(hours=1)

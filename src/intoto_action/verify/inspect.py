@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from intoto_action.decide.inspections.source import Source
 from intoto_action.decide.inspections.step_link import StepLink
 from intoto_action.decide.origin import origin_findings
-from intoto_action.formats.claimed import claimed_certificate
 from intoto_action.formats.envelope import Envelope
 from intoto_action.formats.evidence import parse_links
 from intoto_action.formats.inspection import SourceDemand
 from intoto_action.formats.link import parse_link, step_of_file_name
 from intoto_action.reason import Denied, Finding, Reason
+from intoto_action.trust.keyless import claimed_certificate
 
 
 def inspect_source(demand: SourceDemand, raw_links: Mapping[str, bytes]) -> int:
