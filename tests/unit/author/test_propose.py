@@ -26,11 +26,6 @@ SHARED = GitHubJob(
 PAYLOAD = b'{"_type": "link", "name": "build"}'
 
 
-@pytest.fixture(scope="module")
-def forge() -> Forge:
-    return Forge()
-
-
 def printed(proposal: Proposal) -> str:
     return "\n".join(proposal.lines)
 
