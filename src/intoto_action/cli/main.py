@@ -46,7 +46,7 @@ step of a job can set variables, and a `verify` that ends with 0 has passed.
 
 
 _NO_WORD = re.compile("[\x00\ud800-\udc7f\udd00-\udfff]")
-"""What no system hands over in a word: Python has U+DC80 to U+DCFF for bytes that are no UTF-8, and no other surrogate."""
+"""What no system hands over in a word: Python has U+DC80 to U+DCFF for bytes that are no UTF-8, no other surrogates."""
 
 
 class Verbs(click.Group):
