@@ -139,7 +139,8 @@ class Site:
             at=at,
             sigstore=self.sigstore,
         )
-        return Attached(publish(store, image, prepared.bundle, (), _say_nothing), prepared.verdict)
+        published = publish(store, image, prepared.bundle, (), _say_nothing)
+        return Attached(published.evidence, prepared.verdict)
 
     def verify(self, *, at: datetime) -> Verdict:
         """What `verify` says of the image that the tag names now."""
