@@ -45,9 +45,7 @@ def describe(shelf: Shelf, chain: Chain, predicate_type: str = V1, **fields: Any
 
 class TestReading:
     @pytest.mark.parametrize("predicate_type", [V1, V02])
-    def test_provenance_beside_evidence_passes(
-        self, predicate_type: str, shelf: Shelf, chain: Chain
-    ) -> None:
+    def test_provenance_beside_evidence_passes(self, predicate_type: str, shelf: Shelf, chain: Chain) -> None:
         digest = describe(shelf, chain, predicate_type)
         outcome = shelf.verify(chain, provenance=DEMAND)
         assert said(outcome) == ("pass", None)
@@ -86,18 +84,12 @@ class TestReading:
         shelf.put([shelf.referrer(each) for each in others], others)
         assert said(shelf.verify(chain, provenance=DEMAND)) == ("deny", Reason.PROVENANCE_MISSING)
 
-    def test_a_manifest_that_says_something_else_is_not_looked_into(
-        self, shelf: Shelf, chain: Chain
-    ) -> None:
+    def test_a_manifest_that_says_something_else_is_not_looked_into(self, shelf: Shelf, chain: Chain) -> None:
         bundle = signed(by_github(digest=shelf.digest), chain.root)
-        shelf.put(
-            [shelf.referrer(bundle, annotations={PREDICATE_TYPE_ANNOTATION: PREDICATE_TYPE})], [bundle]
-        )
+        shelf.put([shelf.referrer(bundle, annotations={PREDICATE_TYPE_ANNOTATION: PREDICATE_TYPE})], [bundle])
         assert said(shelf.verify(chain, provenance=DEMAND)) == ("deny", Reason.PROVENANCE_MISSING)
 
-    def test_provenance_of_another_image_copied_here_is_a_mismatch(
-        self, shelf: Shelf, chain: Chain
-    ) -> None:
+    def test_provenance_of_another_image_copied_here_is_a_mismatch(self, shelf: Shelf, chain: Chain) -> None:
         bundle = signed(by_github(), chain.root)
         shelf.store().attach(shelf.image, bundle, V1)
         assert said(shelf.verify(chain, provenance=DEMAND)) == ("deny", Reason.PROVENANCE_MISMATCH)
@@ -137,11 +129,7 @@ class TestBounds:
     def test_provenance_over_the_cap_is_not_read(self, shelf: Shelf, chain: Chain) -> None:
         bundle = signed(by_github(digest=shelf.digest), chain.root)
         shelf.put(
-            [
-                shelf.referrer(
-                    bundle, size=EVIDENCE_CAP + 1, annotations={PREDICATE_TYPE_ANNOTATION: V1}
-                )
-            ],
+            [shelf.referrer(bundle, size=EVIDENCE_CAP + 1, annotations={PREDICATE_TYPE_ANNOTATION: V1})],
             [bundle],
         )
         outcome = shelf.verify(chain, provenance=DEMAND)
@@ -209,9 +197,7 @@ class TestFromFiles:
         given = (parse_attestation(chain.bundle(), "a file"),)
         reference = Reference("ghcr.io", "octo/app", None, shelf.digest)
         demands = chain.demands(provenance=DEMAND)
-        outcome = verify_image(
-            shelf.store(), reference, demands, at=NOW, sigstore=KEYS_ALONE, bundles=given
-        )
+        outcome = verify_image(shelf.store(), reference, demands, at=NOW, sigstore=KEYS_ALONE, bundles=given)
         assert said(outcome) == ("deny", Reason.PROVENANCE_MISSING)
 
     def test_provenance_among_the_bundles_does_not_matter_unless_it_is_demanded(self, shelf: Shelf) -> None:
