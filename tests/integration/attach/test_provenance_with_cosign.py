@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.parts.chain import NOW
 from tests.parts.desk import Desk, Ended, desk_at
 from tests.parts.github_job import GitHubJob
 from tests.parts.images import push_image
@@ -17,10 +18,22 @@ from tests.parts.registries import RunningRegistry
 from tests.parts.sigstore import SIGSTORE, PrivateSigstore
 from tests.parts.tools import tool
 
+from intoto_action.attach.attach import prepare, publish
+from intoto_action.attach.provenance import build_of_run, provenance_of
 from intoto_action.deadline import Deadline
-from intoto_action.formats.reference import Reference
+from intoto_action.decide.demands import SameAs
+from intoto_action.formats.evidence import parse_signed
+from intoto_action.formats.github_claims import parse_github_claims
+from intoto_action.formats.identity import identity_of
+from intoto_action.formats.reference import Reference, parse_registry_reference
+from intoto_action.keys.certified import Certifier, Terms
+from intoto_action.keys.keyless import KeylessSigner
+from intoto_action.keys.oidc import fetch_claims, token_source
+from intoto_action.keys.sigstore import Instance, open_instance
+from intoto_action.keys.sigstore_root import SigstoreRoot
 from intoto_action.store.open import open_store
 from intoto_action.store.registry import Registry
+from intoto_action.trust.keyless import TrustRoot
 
 REGISTRIES = ["ghcr_like_registry", "referrers_registry"]
 SOURCE = ("--source-repository", "https://github.com/octo/app", "--source-ref", "refs/heads/main")
@@ -180,3 +193,60 @@ def _attest(there: Pushed, sigstore: PrivateSigstore, job: GitHubJob, predicate:
     words = ("attest", "--yes", "--type", "slsaprovenance1", "--predicate", "predicate.json", *services)
     done = there.cosign(*words, environ=sigstore.environ(job))
     assert done.returncode == 0, done.stderr
+
+
+def _keyless(sigstore: PrivateSigstore, environ: Mapping[str, str]) -> KeylessSigner:
+    def opened(deadline: Deadline) -> Instance:
+        word = str(sigstore.trust_config)
+        return open_instance(word, root_file=None, offline=False, deadline=deadline, tell=lambda _: None)
+
+    return KeylessSigner(Certifier(opened, token_source(environ), Terms(seconds=60)))
+
+
+@pytest.mark.needs("cosign", "crane", *SIGSTORE)
+@pytest.mark.parametrize(("version", "kind"), [("1", "slsaprovenance1"), ("0.2", "slsaprovenance02")])
+def test_cosign_verifies_what_a_job_without_a_key_attached_under_one_certificate(
+    ghcr_like_registry: RunningRegistry,
+    pushed: Callable[[RunningRegistry], Pushed],
+    used_sigstore: PrivateSigstore,
+    version: str,
+    kind: str,
+) -> None:
+    there = pushed(ghcr_like_registry)
+    environ = used_sigstore.environ(JOB)
+    signer = _keyless(used_sigstore, environ)
+    reference = parse_registry_reference(there.image)
+    store = open_store(reference, deadline=Deadline(60), environ=there.environ, push_with="native")
+    image = store.resolve(reference)
+    chain = there.desk.chain
+    links = {each.file_name: each.sealed() for each in chain.links}
+    build = build_of_run(parse_github_claims(fetch_claims(environ, Deadline(30)), "the token"))
+    attester = identity_of(JOB.identity, used_sigstore.issuer)
+    same_as = (SameAs(reference.name, "ghcr.io/octo/app"),)
+    ready = prepare(
+        image,
+        parse_signed(chain.sealed_layout(), "root.layout"),
+        links,
+        {},
+        signer,
+        chain.demands(attesters=(attester,), same_as=same_as),
+        at=NOW,
+        sigstore=SigstoreRoot(lambda: TrustRoot(used_sigstore.trusted_root.read_bytes(), "the tests'")),
+        provenance=provenance_of(build, image, links, version),
+    )
+    assert ready.verdict.verdict == "pass", ready.verdict
+    assert ready.provenance is not None
+    certificates = {
+        json.loads(bundle)["verificationMaterial"]["certificate"]["rawBytes"]
+        for bundle in (ready.bundle, ready.provenance.bundle)
+    }
+    assert len(certificates) == 1
+    publish(store, image, ready.bundle, (), print, provenance=ready.provenance)
+    who = (f"--certificate-identity={JOB.identity}", f"--certificate-oidc-issuer={used_sigstore.issuer}")
+    trust = f"--trusted-root={used_sigstore.trusted_root}"
+    seen = there.predicate_seen_by_cosign("--type", kind, *who, trust)
+    assert seen["predicateType"] == ready.provenance.predicate_type
+    named = ("--attester", f"identity={JOB.identity},issuer={used_sigstore.issuer}")
+    demanded = (*named, *SOURCE, "--builder-id", JOB.identity)
+    passed = there.verify(*demanded, "--sigstore", str(used_sigstore.trust_config))
+    assert passed.code == 0, passed.out

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click import Context
 from click.testing import CliRunner, Result
 from tests.parts.attached import Shelf
 from tests.parts.github_job import GitHubJob
@@ -217,3 +219,15 @@ def test_demands_that_make_no_sense_are_refused(words: tuple[str, ...], said: st
     ended = run("verify", "--layout-key", "owner.pub", *words)
     assert ended.exit_code == 2
     assert said in ended.stderr
+
+
+def test_the_page_on_slsa_names_no_flag_that_its_verb_has_not() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "slsa.md").read_text(encoding="utf-8")
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).replace("\\\n", " ")
+    commands = [line.split() for line in blocks.splitlines() if line.startswith("intoto-action ")]
+    assert {command[1] for command in commands} == {"attach", "provenance", "verify"}
+    for command in commands:
+        verb = main.get_command(Context(main), command[1])
+        assert verb is not None
+        known = {word for param in verb.params for word in param.opts}
+        assert {word for word in command if re.match("--?[a-z]", word)} <= known

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,6 +170,16 @@ class TestWriting:
         statement, provenance = PARSE(encode_provenance(build, REPOSITORY, IMAGE_DIGEST, version))
         assert (provenance.builder, provenance.source) == (build.builder, build.source)
         assert statement.subject[0].digest == {"sha256": "1a" * 32}
+
+
+def test_the_documented_example_is_what_is_written() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
+    example = re.search(r"```json provenance-example\n(.*?)```", page, re.DOTALL)
+    image = used_image("oci:ghcr.io/octo/base", digests("d"))
+    assert example is not None
+    assert image is not None
+    step = RecordedStep("build", ("make", "image"), "build.5f8c2819.link", "e" * 64)
+    assert json.loads(example[1]) == written(told(images=(image,), steps=(step,)))
 
 
 class TestUsedImages:
