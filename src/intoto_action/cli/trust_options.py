@@ -13,7 +13,7 @@ from intoto_action.cli.options import Callback, group, pair
 from intoto_action.reason import Misused
 
 if TYPE_CHECKING:
-    from intoto_action.decide.demands import Demands, Revoked, SameAs
+    from intoto_action.decide.demands import Demands, ProvenanceDemand, Revoked, SameAs
     from intoto_action.formats.envelope import Envelope
 
 R = TypeVar("R")
@@ -31,7 +31,13 @@ class TrustOptions(msgspec.Struct, frozen=True, kw_only=True):
     layout_expires_after: datetime | None = None
     same_run: bool = False
 
-    def demands(self, *, environ: Mapping[str, str], layout: Envelope | None = None) -> Demands:
+    def demands(
+        self,
+        *,
+        environ: Mapping[str, str],
+        layout: Envelope | None = None,
+        provenance: ProvenanceDemand | None = None,
+    ) -> Demands:
         """What the words demand; without --layout-key the layout's root is not checked (`layout_trust` None).
 
         Raises: Misused and Malformed for keys that cannot be read, or a threshold that they cannot reach.
@@ -60,6 +66,7 @@ class TrustOptions(msgspec.Struct, frozen=True, kw_only=True):
             same_as=tuple(_same_as(mirror, origin) for mirror, origin in self.same_as),
             subject_step=self.subject_step,
             same_run=self.same_run,
+            provenance=provenance,
         )
 
 

@@ -20,13 +20,14 @@ from intoto_action.cli.options import (
     sigstore_options,
     timeout_option,
 )
+from intoto_action.cli.provenance_options import provenance_demand
 from intoto_action.cli.trust_options import TrustOptions, trust_options
 from intoto_action.deadline import Deadline
 from intoto_action.reason import Malformed, Misused, Reason
 
 if TYPE_CHECKING:
     from intoto_action.decide.decide import Attestation
-    from intoto_action.decide.demands import Demands
+    from intoto_action.decide.demands import Demands, ProvenanceDemand
     from intoto_action.formats.envelope import Envelope
     from intoto_action.formats.verdict import Verdict
     from intoto_action.keys.sigstore_root import SigstoreRoot
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     )
 )
 @trust_options
+@provenance_demand
 @click.option(
     "--layout", type=click.Path(path_type=Path), metavar="FILE", help="Use this layout, not the evidence's."
 )
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Evidence from a file that attach --output wrote, in place of the registry's. Repeatable.",
+    help="Evidence from a file that attach --output wrote, or provenance, in place of the registry's. Repeatable.",
 )
 @click.option(
     "--on-deny",
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, metavar="[IMAGE]…")
 def verify(
     trust: TrustOptions,
+    provenance: ProvenanceDemand | None,
     layout: Path | None,
     link_dir: Path | None,
     digest: str | None,
@@ -95,13 +98,17 @@ def verify(
     from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
 
     _check_words(trust, layout, link_dir, digest, bundles, report, images)
+    if link_dir is not None and provenance is not None:
+        raise Misused(
+            "--source-repository, --source-ref and --builder-id speak of an image: leave them out with --link-dir"
+        )
     at = datetime.now(UTC)
     deadline = Deadline(timeout)
     root = sigstore.root(deadline)
     verdicts = []
     for subject in images or (digest or str(link_dir),):
         try:
-            demands = trust.demands(environ=os.environ, layout=_layout(layout))
+            demands = trust.demands(environ=os.environ, layout=_layout(layout), provenance=provenance)
             if link_dir is not None:
                 verdicts.append(_verify_links(link_dir, demands, at, root))
             elif digest is not None:
@@ -109,7 +116,8 @@ def verify(
             else:
                 verdicts.append(_verify_image(subject, bundles, demands, registry, deadline, at, root))
         except _Refused as refused:
-            verdicts.append(_refusal(subject, trust, refused))
+            demands = trust.demands(environ=os.environ, provenance=provenance)
+            verdicts.append(_refusal(subject, demands, refused))
     print_verdicts(verdicts, form)
     if report is not None:
         write_report(verdicts, report)
@@ -188,13 +196,11 @@ def _verify_digest(
     digest: str, bundles: tuple[Path, ...], demands: Demands, at: datetime, root: SigstoreRoot
 ) -> Verdict:
     from intoto_action.formats.reference import Image, parse_digest
-    from intoto_action.verify.candidates import Unread
-    from intoto_action.verify.verify import verify_attestations
+    from intoto_action.verify.verify import verify_bundles
 
     with _refusing(Reason.INVALID_REFERENCE):
         image = Image(None, parse_digest(digest))
-    candidates = _read_bundles(bundles)
-    return verify_attestations(candidates, image, demands, at=at, sigstore=root, unread=Unread()).verdict
+    return verify_bundles(_read_bundles(bundles), image, demands, at=at, sigstore=root).verdict
 
 
 def _verify_image(
@@ -228,7 +234,7 @@ def _read_bundles(paths: tuple[Path, ...]) -> tuple[Attestation, ...]:
         )
 
 
-def _refusal(subject: str, trust: TrustOptions, refused: _Refused) -> Verdict:
+def _refusal(subject: str, demands: Demands, refused: _Refused) -> Verdict:
     from intoto_action.verify.verify import refusal
 
-    return refusal(subject, trust.demands(environ=os.environ), refused.reason, refused.fault)
+    return refusal(subject, demands, refused.reason, refused.fault)
