@@ -16,6 +16,7 @@ from in_toto.exceptions import BadReturnValueError, SignatureVerificationError, 
 from in_toto.models.metadata import Metadata
 from in_toto.verifylib import in_toto_verify
 from securesystemslib.signer._key import KEY_FOR_TYPE_AND_SCHEME
+from tests.parts.desk import run
 from tests.parts.github_job import GitHubJob
 from tests.parts.sigstore import SIGSTORE, PrivateSigstore
 
@@ -219,3 +220,11 @@ def test_what_a_link_says_of_its_signer_is_the_functionary_that_the_layout_has(c
     text = "\n".join(proposal.lines).replace("# source-owner-id", "source-owner-id")
     wanted = chain.functionary("build")
     assert parse_functionary(text.encode(), "printed").claims == wanted.claims
+
+
+def test_the_token_of_a_job_names_who_its_certificate_names(chain: KeylessChain) -> None:
+    path = chain.link("build", SOURCE, SOURCE | APP)
+    ended = run("layout", "functionary", "--from-token", environ=chain.part.environ(JOBS["build"]))
+    assert ended.code == 0, ended.err
+    assert parse_functionary(ended.out.encode(), "printed") == propose_signer(path).identity
+    assert "is a reusable workflow of https://github.com/octo/shared" in ended.err
