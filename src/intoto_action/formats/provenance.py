@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from intoto_action.formats import provenance_v1, provenance_v02
+from intoto_action.formats import provenance_v02, provenance_v1
 from intoto_action.formats.build import Build, Provenance
 from intoto_action.formats.spelling import quoted
 from intoto_action.formats.statement import (

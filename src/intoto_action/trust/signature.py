@@ -13,7 +13,7 @@ from intoto_action.formats.certificate import Certificate
 from intoto_action.formats.envelope import Envelope, Signature, Wrapper
 from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key, PublicKey
-from intoto_action.formats.material import is_keyless, material_of
+from intoto_action.formats.material import is_keyless
 from intoto_action.reason import Malformed
 from intoto_action.trust.counting import distinct
 from intoto_action.trust.identities import Difference, differences
@@ -124,12 +124,12 @@ def _certificates(
 ) -> tuple[list[tuple[Signature, Certificate]], list[Malformed]]:
     """The valid keyless signatures with their certificates, and what is wrong with the others."""
     claimed = [each for each in envelope.signatures if is_keyless(envelope, each)]
+    if claimed and sigstore is None:
+        raise SigstoreNeeded
     certificates: list[tuple[Signature, Certificate]] = []
     faults: list[Malformed] = []
     for signature in claimed[:MOST_KEYLESS]:
         try:
-            if sigstore is None and material_of(envelope, signature, where) is not None:
-                raise SigstoreNeeded
             found = sigstore.certificate_of(envelope, signature, where) if sigstore else None
         except Malformed as fault:
             faults.append(fault)

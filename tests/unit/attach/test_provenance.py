@@ -12,7 +12,7 @@ from tests.parts.chain import ARTIFACT, KEYS_ALONE, NOW, Chain, MemorySigner, di
 from tests.parts.forge import Forge, GitHubJob
 from tests.parts.images import small_index
 from tests.parts.keyless_signer import KeylessSigner, trust_root
-from tests.parts.provenance import JOB, V1, V02, by_github, of_version_02
+from tests.parts.provenance import JOB, V02, V1, by_github, of_version_02
 
 from intoto_action.attach.attach import Prepared, SignedProvenance, prepare, publish
 from intoto_action.attach.provenance import build_of_run, provenance_in, provenance_of

@@ -1,4 +1,4 @@
-"""`provenance`, and the words of `verify` about it: what is told, what is refused, and what nobody's variables change."""
+"""`provenance`, and the words of `verify` about it: what is told, what is refused, and what no variable changes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from intoto_action.formats.build import STEPS_BUILD_TYPE
 BUILDER = "https://ci.example.com/builders/7"
 REPOSITORY = "https://git.example.com/octo/app"
 TOLD = ("--builder-id", BUILDER, "--source-repository", REPOSITORY)
-NO_JOB = {
-    name: ""
-    for name in (
+NO_JOB = dict.fromkeys(
+    (
         "GITHUB_ACTIONS",
         "ACTIONS_ID_TOKEN_REQUEST_URL",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
@@ -31,8 +30,9 @@ NO_JOB = {
         "BUILDKITE",
         "CIRCLECI",
         "GOOGLE_SERVICE_ACCOUNT_NAME",
-    )
-}
+    ),
+    "",
+)
 
 
 @pytest.fixture(scope="module")

@@ -151,6 +151,7 @@ class TestDemands:
             (ProvenanceDemand(source_repository=f"{REPOSITORY}-2"), "--source-repository"),
             (ProvenanceDemand(source_repository="https://github.com/octo/ap"), "--source-repository"),
             (ProvenanceDemand(source_repository="https://github.com/Octo/app"), "--source-repository"),
+            (ProvenanceDemand(source_repository="https://github.com/*"), "--source-repository"),
             (
                 ProvenanceDemand(source_repository=REPOSITORY, source_ref="refs/tags/*"),
                 "source ref refs/tags/* (--source-ref) / source ref refs/heads/main",

@@ -14,8 +14,8 @@ from tests.parts.github_job import GITHUB_ISSUER, GitHubJob
 from tests.parts.hostile_json import mutated, read_or_malformed
 from tests.parts.provenance import (
     JOB,
-    V1,
     V02,
+    V1,
     by_github,
     by_github_until_2024,
     of_version_02,

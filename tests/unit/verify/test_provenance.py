@@ -8,7 +8,7 @@ import pytest
 from tests.parts.attached import Faulty, Shelf
 from tests.parts.chain import KEYS_ALONE, NOW, Chain, MemorySigner
 from tests.parts.images import sha256
-from tests.parts.provenance import V1, V02, by_github, of_version_02, signed
+from tests.parts.provenance import V02, V1, by_github, of_version_02, signed
 
 from intoto_action.decide.decide import Outcome
 from intoto_action.decide.demands import ProvenanceDemand
