@@ -21,15 +21,18 @@ from intoto_action.cli.options import (
     timeout_option,
 )
 from intoto_action.cli.trust_options import TrustOptions, trust_options
+from intoto_action.cli.vsa_options import VsaOptions, vsa_options
 from intoto_action.deadline import Deadline
 from intoto_action.reason import Malformed, Misused, Reason
 
 if TYPE_CHECKING:
-    from intoto_action.decide.decide import Attestation
+    from intoto_action.decide.decide import Attestation, Outcome
     from intoto_action.decide.demands import Demands
     from intoto_action.formats.envelope import Envelope
+    from intoto_action.formats.reference import DirectoryReference, Reference
     from intoto_action.formats.verdict import Verdict
     from intoto_action.keys.sigstore_root import SigstoreRoot
+    from intoto_action.store.interface import Store
 
 
 @click.command(
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Evidence from a file that attach --output wrote, in place of the registry's. Repeatable.",
 )
+@vsa_options
 @click.option(
     "--on-deny",
     type=click.Choice(["fail", "warn"]),
@@ -80,6 +84,7 @@ def verify(
     link_dir: Path | None,
     digest: str | None,
     bundles: tuple[Path, ...],
+    vsa: VsaOptions,
     on_deny: str,
     report: Path | None,
     form: str,
@@ -95,21 +100,35 @@ def verify(
     from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
 
     _check_words(trust, layout, link_dir, digest, bundles, report, images)
+    files = tuple(each for each in (layout, *bundles, report) if each is not None)
+    vsa.check(len(images) + (digest is not None), bool(images), files)
     at = datetime.now(UTC)
     deadline = Deadline(timeout)
     root = sigstore.root(deadline)
+    issuer = vsa.issuer(root)
+    if issuer is not None:
+        issuer.refuse_for(trust.demands(environ=os.environ))
     verdicts = []
     for subject in images or (digest or str(link_dir),):
         try:
             demands = trust.demands(environ=os.environ, layout=_layout(layout))
             if link_dir is not None:
                 verdicts.append(_verify_links(link_dir, demands, at, root))
-            elif digest is not None:
-                verdicts.append(_verify_digest(digest, bundles, demands, at, root))
+                continue
+            store = None
+            if digest is not None:
+                outcome = _verify_digest(digest, bundles, demands, at, root)
             else:
-                verdicts.append(_verify_image(subject, bundles, demands, registry, deadline, at, root))
+                store, reference = _open(subject, registry, deadline, vsa)
+                outcome = _verify_image(store, reference, bundles, demands, at, root)
         except _Refused as refused:
             verdicts.append(_refusal(subject, trust, refused))
+            continue
+        if issuer is not None:
+            issuer.consider(len(verdicts), outcome, demands, store, at=at)
+        verdicts.append(outcome.verdict)
+    if issuer is not None:
+        verdicts = issuer.issue(verdicts)
     print_verdicts(verdicts, form)
     if report is not None:
         write_report(verdicts, report)
@@ -186,7 +205,7 @@ def _verify_links(directory: Path, demands: Demands, at: datetime, root: Sigstor
 
 def _verify_digest(
     digest: str, bundles: tuple[Path, ...], demands: Demands, at: datetime, root: SigstoreRoot
-) -> Verdict:
+) -> Outcome:
     from intoto_action.formats.reference import Image, parse_digest
     from intoto_action.verify.candidates import Unread
     from intoto_action.verify.verify import verify_attestations
@@ -194,27 +213,32 @@ def _verify_digest(
     with _refusing(Reason.INVALID_REFERENCE):
         image = Image(None, parse_digest(digest))
     candidates = _read_bundles(bundles)
-    return verify_attestations(candidates, image, demands, at=at, sigstore=root, unread=Unread()).verdict
+    return verify_attestations(candidates, image, demands, at=at, sigstore=root, unread=Unread())
 
 
-def _verify_image(
-    text: str,
-    bundles: tuple[Path, ...],
-    demands: Demands,
-    registry: RegistryOptions,
-    deadline: Deadline,
-    at: datetime,
-    root: SigstoreRoot,
-) -> Verdict:
+def _open(
+    text: str, registry: RegistryOptions, deadline: Deadline, vsa: VsaOptions
+) -> tuple[Store, Reference | DirectoryReference]:
     from intoto_action.formats.reference import parse_reference
-    from intoto_action.verify.verify import verify_image
+    from intoto_action.store.open import NATIVE
 
     with _refusing(Reason.INVALID_REFERENCE):
         reference = parse_reference(text)
-    store = registry.store(reference, deadline, os.environ)
-    return verify_image(
-        store, reference, demands, at=at, sigstore=root, bundles=_read_bundles(bundles)
-    ).verdict
+    environ = vsa.signing.public_environ(os.environ)
+    return registry.store(reference, deadline, environ, push_with=NATIVE), reference
+
+
+def _verify_image(
+    store: Store,
+    reference: Reference | DirectoryReference,
+    bundles: tuple[Path, ...],
+    demands: Demands,
+    at: datetime,
+    root: SigstoreRoot,
+) -> Outcome:
+    from intoto_action.verify.verify import verify_image
+
+    return verify_image(store, reference, demands, at=at, sigstore=root, bundles=_read_bundles(bundles))
 
 
 def _read_bundles(paths: tuple[Path, ...]) -> tuple[Attestation, ...]:

@@ -34,10 +34,14 @@ NOT_REACHED = "not checked: something before it was denied"
 
 
 class Attestation(msgspec.Struct, frozen=True):
-    """An outer envelope with a Statement in it, and where it was found (a referrer's digest, a file)."""
+    """An outer envelope with a Statement in it, and where it was found, in words.
+
+    `referrer` is the digest of the manifest that carried it, empty when it came from a file.
+    """
 
     envelope: Envelope
     where: str
+    referrer: str = ""
 
 
 class Learnt(msgspec.Struct):
@@ -54,11 +58,18 @@ class Learnt(msgspec.Struct):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """A verdict with what was verified on the way: the evidence, and the chain when its rules were followed."""
+    """A verdict with what was verified on the way: the evidence, and the chain when its rules were followed.
+
+    `attestation` is what the evidence was in, and `provenance` what met the demands on provenance; the two are all
+    attestations that the decision used. `image` is what was decided over.
+    """
 
     verdict: Verdict
     evidence: Evidence | None
     chain: Chain | None
+    image: Image | None = None
+    attestation: Attestation | None = None
+    provenance: tuple[Attestation, ...] = ()
 
 
 def decide(
@@ -93,7 +104,9 @@ def consider(
         _phases(candidate, image, demands, at, sigstore, learnt)
     except Denied as denied:
         findings = denied.findings
-    return Outcome(_verdict(learnt, demands, findings), learnt.evidence, learnt.chain)
+    verdict = _verdict(learnt, demands, findings)
+    attestation = candidate if isinstance(candidate, Attestation) else None
+    return Outcome(verdict, learnt.evidence, learnt.chain, image, attestation)
 
 
 def _phases(

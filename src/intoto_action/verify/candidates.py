@@ -101,9 +101,10 @@ def _read(store: Store, referrer: Descriptor, layer: Descriptor, unread: Unread)
         unread.reasons.append(str(error))
         return
     try:
-        yield parse_attestation(raw, f"attestation {referrer.digest}")
+        found = parse_attestation(raw, f"attestation {referrer.digest}")
     except Malformed:
         return
+    yield msgspec.structs.replace(found, referrer=referrer.digest)
 
 
 def parse_attestation(raw: bytes, where: str) -> Attestation:
