@@ -30,6 +30,7 @@ from intoto_action.keys.interface import Signer
 from intoto_action.keys.key_signer import KeySigner
 from intoto_action.keys.sealing import seal, seal_bundle
 from intoto_action.keys.sigstore_root import without_sigstore
+from intoto_action.trust.keyless import TrustRoot
 
 NOW = datetime(2031, 5, 1, 12, 0, 0, tzinfo=UTC)
 KEYS_ALONE = without_sigstore()
@@ -129,6 +130,7 @@ class Chain:
     layout_document: bytes | None = None
     change_document: Callable[[bytes], bytes] = field(default=lambda document: document)
     now: datetime = NOW
+    sigstore: TrustRoot | None = None
 
     def __post_init__(self) -> None:
         for name in ("checkout", "build", "scan"):
@@ -234,8 +236,8 @@ class Chain:
     def verify(self, **changes: Any) -> Verdict:
         """Decide over the packed evidence; `changes` are those of the demands."""
         attestation = Attestation(parse_envelope(self.bundle(), "the bundle"), "the bundle")
-        return decide(attestation, self.image, self.demands(**changes), at=self.now)
+        return decide(attestation, self.image, self.demands(**changes), at=self.now, sigstore=self.sigstore)
 
     def verify_links(self, **changes: Any) -> Verdict:
         """Decide over the links as a directory, without an image."""
-        return decide(self.evidence(), None, self.demands(**changes), at=self.now)
+        return decide(self.evidence(), None, self.demands(**changes), at=self.now, sigstore=self.sigstore)

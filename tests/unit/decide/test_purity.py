@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from tests.parts.chain import ARTIFACT, IMAGE_DIGEST, NOW, Chain, MemorySigner, digests
+from tests.parts.forge import Forge, GitHubJob
+from tests.parts.keyless_signer import KeylessSigner, by_identity, trust_root
 
 from intoto_action.decide.decide import Attestation, decide
 from intoto_action.decide.demands import Demands, Revoked, Trust
@@ -30,6 +32,9 @@ OUTSIDE = (
     *("import", "marshal.", "pickle.", "ctypes.", "sqlite3.", "webbrowser.", "_thread.", "builtins.input"),
 )
 ROOT = Path(__file__).parents[3]
+FORGE = Forge()
+ROOT_OF_THE_FORGE = trust_root(FORGE)
+JOB = GitHubJob(sha="c0ffee", run_id="7")
 
 _listening = threading.local()
 _heard: list[str] = []
@@ -106,6 +111,18 @@ def _step_that_failed(chain: Chain) -> Demands:
     return chain.demands()
 
 
+def _step_by_an_identity(chain: Chain) -> Demands:
+    chain.sigstore = ROOT_OF_THE_FORGE
+    by_identity(chain, "build", KeylessSigner(FORGE, JOB))
+    return chain.demands()
+
+
+def _step_by_another_identity(chain: Chain) -> Demands:
+    demands = _step_by_an_identity(chain)
+    chain.link("build").signed_by(KeylessSigner(FORGE, GitHubJob.pull_request()))
+    return demands
+
+
 def _link_of_a_stranger(chain: Chain) -> Demands:
     chain.link("build").signed_by(MemorySigner())
     return chain.demands()
@@ -157,6 +174,8 @@ BREAKS: list[tuple[Break, Reason | None]] = [
     (_step_that_failed, Reason.LINK_INVALID),
     (_link_of_a_stranger, Reason.LINK_SIGNATURE),
     (_threshold_of_two, Reason.THRESHOLD),
+    (_step_by_an_identity, None),
+    (_step_by_another_identity, Reason.IDENTITY_MISMATCH),
     (_artifact_that_was_changed, Reason.RULE_VIOLATION),
     (_image_that_nobody_made, Reason.SUBJECT_UNBOUND),
     (_another_repository, Reason.SOURCE_MISMATCH),
@@ -168,7 +187,8 @@ BREAKS: list[tuple[Break, Reason | None]] = [
 @pytest.fixture(scope="module", autouse=True)
 def _imported() -> None:
     """Every module that a decision needs is there before anybody listens."""
-    Chain().verify()
+    keyless = Chain(sigstore=ROOT_OF_THE_FORGE)
+    by_identity(keyless, "build", KeylessSigner(FORGE, JOB)).verify()
 
 
 @pytest.mark.parametrize(("broken", "reason"), BREAKS, ids=[each.__name__.strip("_") for each, _ in BREAKS])
@@ -181,7 +201,7 @@ def test_a_decision_does_nothing_outside_of_itself(
 
     def decision() -> None:
         attestation = Attestation(parse_envelope(bundle, "the bundle"), "the bundle")
-        verdicts.append(decide(attestation, chain.image, demands, at=chain.now))
+        verdicts.append(decide(attestation, chain.image, demands, at=chain.now, sigstore=chain.sigstore))
 
     assert events_of(decision) == []
     assert verdicts[0].reason is reason
@@ -189,9 +209,9 @@ def test_a_decision_does_nothing_outside_of_itself(
 
 def test_every_reason_of_the_decision_is_among_them() -> None:
     later = {Reason.INVALID_REFERENCE, Reason.MUTABLE_REFERENCE, Reason.REGISTRY_ERROR, Reason.INTERNAL_ERROR}
-    keyless = {Reason.IDENTITY_MISMATCH, Reason.SIGSTORE_UNAVAILABLE, Reason.OVERLOADED}
+    services = {Reason.SIGSTORE_UNAVAILABLE, Reason.OVERLOADED}
     of_other_issues = {Reason.INSPECTION_FAILED, Reason.PROVENANCE_MISSING, Reason.PROVENANCE_MISMATCH}
-    assert set(Reason) - {reason for _, reason in BREAKS} == later | keyless | of_other_issues
+    assert set(Reason) - {reason for _, reason in BREAKS} == later | services | of_other_issues
 
 
 def test_metablocks_are_read_without_a_look_outside() -> None:
