@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.parts.chain import ARTIFACT, digests
+from tests.parts.chain import ARTIFACT, REPOSITORY, digests
 from tests.parts.deployed import Deployed, payload_of
 from tests.parts.images import small_image
 from tests.parts.registries import RunningRegistry
@@ -18,21 +18,38 @@ from tests.parts.tools import tool
 from intoto_action.formats.vsa import LAYOUT_PASSED, PREDICATE_TYPE, VERIFIER_ID
 
 KINDS = ("ed25519", "ecdsa", "ecdsa-p384", "rsa")
-POLICIES = Path(__file__).parents[2] / "examples" / "policies"
+ROOT = Path(__file__).parents[2]
+POLICIES = ROOT / "examples" / "policies"
 PLACEHOLDER = re.compile(r"-----BEGIN PUBLIC KEY-----\n.*?-----END PUBLIC KEY-----", re.DOTALL)
-_numbers = count()
 
 
 def deployed(
     registry: RunningRegistry, directory: Path, kind: str = "ecdsa", words: str = "hello"
 ) -> Deployed:
     """An image with evidence in a repository of its own."""
-    return Deployed(directory, registry, f"octo/app-{next(_numbers)}", kind, small_image(words))
+    return Deployed(directory, registry, kind=kind, content=small_image(words))
 
 
 @pytest.fixture
 def app(ghcr_like_registry: RunningRegistry, tmp_path: Path) -> Deployed:
     return deployed(ghcr_like_registry, tmp_path / "app")
+
+
+def write_policies(app: Deployed) -> None:
+    """The files of examples/policies, with the repository and the key of the app."""
+    rego = (POLICIES / "cosign.rego").read_text()
+    assert rego.count("ghcr.io/octo/app") == 2
+    (app.directory / "cosign.rego").write_text(rego.replace("ghcr.io/octo/app", app.repository))
+    kyverno = (POLICIES / "kyverno.yaml").read_text()
+    assert (len(PLACEHOLDER.findall(kyverno)), kyverno.count("glob: ghcr.io/octo/*")) == (1, 1)
+    kyverno = kyverno.replace("glob: ghcr.io/octo/*", f"glob: {app.registry.address}/octo/*")
+    key = (app.directory / "vsa.pub").read_text().strip().replace("\n", "\n            ")
+    (app.directory / "kyverno.yaml").write_text(PLACEHOLDER.sub(key, kyverno))
+
+
+def write_pod(app: Deployed, spec: str) -> None:
+    pod = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: app}}\nspec:\n  {spec}\n"
+    (app.directory / "pod.yaml").write_text(pod)
 
 
 def failed(statement: dict[str, Any]) -> None:
@@ -52,6 +69,10 @@ def without_our_level(statement: dict[str, Any]) -> None:
     statement["predicate"]["verifiedLevels"] = ["SLSA_BUILD_LEVEL_3"]
 
 
+def about_two_images(statement: dict[str, Any]) -> None:
+    statement["subject"].append({"name": "another", "digest": {"sha256": "0" * 64}})
+
+
 WRONG = (failed, of_another_repository, by_another_verifier, without_our_level)
 
 
@@ -63,12 +84,10 @@ def a_denial(app: Deployed) -> None:
 @pytest.mark.needs("cosign", "crane")
 class TestCosign:
     def verify(self, app: Deployed, *, policy: bool = True, fails: bool = False) -> str:
-        words = ("--allow-http-registry", "--insecure-ignore-tlog", "--type", PREDICATE_TYPE)
+        words = ["--allow-http-registry", "--insecure-ignore-tlog", "--type", PREDICATE_TYPE]
         if policy:
-            text = (POLICIES / "cosign.rego").read_text()
-            assert text.count("ghcr.io/octo/app") == 2
-            (app.directory / "cosign.rego").write_text(text.replace("ghcr.io/octo/app", app.repository))
-            words += ("--policy", "cosign.rego")
+            write_policies(app)
+            words += ["--policy", "cosign.rego"]
         return app.command(
             tool("cosign"), "verify-attestation", *words, "--key", "vsa.pub", app.image, fails=fails
         )
@@ -110,10 +129,8 @@ class TestCosign:
         app.command(tool("cosign"), *attach, app.image)
         self.verify(app)
 
-    @pytest.mark.parametrize("wrong", WRONG)
-    def test_what_cosign_takes_without_a_policy_the_policy_refuses(
-        self, wrong: Any, app: Deployed
-    ) -> None:
+    @pytest.mark.parametrize("wrong", [*WRONG, about_two_images])
+    def test_what_cosign_takes_without_a_policy_the_policy_refuses(self, wrong: Any, app: Deployed) -> None:
         app.attach(app.forged(wrong))
         self.verify(app, policy=False)
         self.verify(app, fails=True)
@@ -162,15 +179,15 @@ class TestPolicyController:
 
     def verify(self, app: Deployed, *, fails: bool = False) -> None:
         (app.directory / "controller.rego").write_text(self.rego(app))
-        words = ("--allow-http-registry", "--insecure-ignore-tlog", "--type", PREDICATE_TYPE)
-        words += ("--policy", "controller.rego", "--key", "vsa.pub", app.image)
+        words = ["--allow-http-registry", "--insecure-ignore-tlog", "--type", PREDICATE_TYPE]
+        words += ["--policy", "controller.rego", "--key", "vsa.pub", app.image]
         app.command(tool("cosign"), "verify-attestation", *words, fails=fails)
 
     def test_its_rego_accepts_an_image_that_passed(self, app: Deployed) -> None:
         app.issue()
         self.verify(app)
 
-    @pytest.mark.parametrize("wrong", WRONG)
+    @pytest.mark.parametrize("wrong", [*WRONG, about_two_images])
     def test_its_rego_refuses_what_is_wrong(self, wrong: Any, app: Deployed) -> None:
         app.attach(app.forged(wrong))
         self.verify(app, fails=True)
@@ -178,7 +195,9 @@ class TestPolicyController:
 
 @pytest.mark.needs("slsa-verifier", "crane")
 class TestSlsaVerifier:
-    def verify(self, app: Deployed, *, fails: bool = False, file: str = "vsa.intoto.jsonl", **other: str) -> str:
+    def verify(
+        self, app: Deployed, *, fails: bool = False, file: str = "vsa.intoto.jsonl", **other: str
+    ) -> str:
         words = {
             "subject-digest": app.content.digest,
             "attestation-path": file,
@@ -252,26 +271,15 @@ class TestSlsaVerifier:
 
 def bare(bundle: bytes) -> bytes:
     """The DSSE envelope of a bundle, alone."""
-    import json
-
     return json.dumps(json.loads(bundle)["dsseEnvelope"]).encode()
 
 
 @pytest.mark.needs("kyverno", "crane")
 class TestKyverno:
-    def policy(self, app: Deployed) -> str:
-        text = (POLICIES / "kyverno.yaml").read_text()
-        key = (app.directory / "vsa.pub").read_text().strip().replace("\n", "\n            ")
-        assert len(PLACEHOLDER.findall(text)) == 1
-        text = PLACEHOLDER.sub(key, text)
-        assert text.count("glob: ghcr.io/octo/*") == 1
-        return text.replace("glob: ghcr.io/octo/*", f"glob: {app.registry.address}/octo/*")
-
     def admit(self, app: Deployed, spec: str | None = None, *, fails: bool = False) -> str:
         spec = spec or f"containers: [{{name: app, image: '{app.image}'}}]"
-        pod = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: app}}\nspec:\n  {spec}\n"
-        (app.directory / "pod.yaml").write_text(pod)
-        (app.directory / "kyverno.yaml").write_text(self.policy(app))
+        write_pod(app, spec)
+        write_policies(app)
         words = ("apply", "kyverno.yaml", "--resource", "pod.yaml", "--registry", "--remove-color")
         said = app.command(tool("kyverno"), *words, "--table", "--detailed-results", fails=fails)
         assert ("│ Pass" in said) != fails, said
@@ -308,6 +316,15 @@ class TestKyverno:
         app.attach(app.forged(wrong))
         assert "does not say that this image passed" in self.admit(app, fails=True)
 
+    @pytest.mark.parametrize("last", [failed, of_another_repository])
+    def test_of_several_by_the_key_the_last_that_is_listed_counts(self, last: Any, app: Deployed) -> None:
+        good = app.vsa()
+        app.attach(app.forged(last))
+        app.attach(good)
+        self.admit(app)
+        app.attach(app.forged(last))
+        assert "does not say that this image passed" in self.admit(app, fails=True)
+
     def test_a_vsa_by_another_key_is_denied(self, app: Deployed) -> None:
         app.keygen("other", "ecdsa")
         app.attach(app.forged(lambda _: None, "other.pem"))
@@ -327,3 +344,25 @@ class TestKyverno:
         app.push(app.name)
         app.attach(bundle)
         assert "does not say that this image passed" in self.admit(app, fails=True)
+
+
+@pytest.mark.needs("cosign", "slsa-verifier", "kyverno", "crane")
+def test_the_commands_of_the_documentation_work_as_they_stand(app: Deployed) -> None:
+    first, *others = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "vsa.md").read_text(), re.DOTALL)
+    script = "".join(others)
+    for known, here, times in (
+        ("ghcr.io/octo/app@sha256:…", app.image, 1),
+        ("verify --layout-key", f"verify --same-as {app.repository}={REPOSITORY} --layout-key", 2),
+    ):
+        assert script.count(known) == times
+        script = script.replace(known, here)
+    for name in ("vsa.pem", "vsa.pub"):
+        (app.directory / name).unlink()
+    tools = [tool(name).parent for name in ("cosign", "slsa-verifier", "kyverno")]
+    app.command("bash", "-euc", first)
+    write_policies(app)
+    write_pod(app, f"containers: [{{name: app, image: '{app.image}'}}]")
+    said = app.command("bash", "-euc", script, places=tools)
+    assert said.count("PASS · ") == 2
+    assert "PASSED: SLSA verification passed" in said
+    assert "pass: 1, fail: 0" in said, said

@@ -2,9 +2,11 @@
 
 import base64
 import json
+import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +30,18 @@ from intoto_action.store.registry import Registry
 Change = Callable[[dict[str, Any]], object]
 
 
+_numbers = count()
+
+
 @dataclass
 class Deployed:
-    """The files `owner.pub`, `vsa.pem` and `vsa.pub` in `directory`, and an image with evidence in `name`."""
+    """The files `owner.pub`, `vsa.pem` and `vsa.pub` in `directory`, and an image with evidence in a repository `name`
+    of its own.
+    """
 
     directory: Path
     registry: RunningRegistry
-    name: str
+    name: str = field(default_factory=lambda: f"octo/app-{next(_numbers)}")
     kind: str = "ecdsa"
     content: SmallImage = field(default_factory=small_image)
     chain: Chain = field(init=False)
@@ -54,6 +61,10 @@ class Deployed:
     def image(self) -> str:
         return f"{self.repository}@{self.content.digest}"
 
+    @property
+    def reference(self) -> Reference:
+        return Reference(self.registry.address, self.name, None, self.content.digest)
+
     def keygen(self, name: str, kind: str) -> None:
         """A key NAME.pem, and NAME.pub."""
         run_product("keygen", "--no-password", "--type", kind, name, cwd=self.directory)
@@ -61,7 +72,7 @@ class Deployed:
 
     def store(self, name: str | None = None) -> Registry:
         reference = Reference(self.registry.address, name or self.name)
-        environ = {"HOME": str(self.directory)}
+        environ = self.registry.environ(self.directory)
         store = open_store(reference, deadline=Deadline(60), environ=environ, push_with=NATIVE)
         assert isinstance(store, Registry)
         return store
@@ -75,7 +86,8 @@ class Deployed:
     def verify(self, *words: str) -> Ended:
         """`verify`, to which this repository is a mirror of the layout's."""
         same = ("--same-as", f"{self.repository}={REPOSITORY}", "--layout-key", "owner.pub")
-        return run_product("verify", self.image, *same, *words, cwd=self.directory)
+        environ = self.registry.environ(self.directory)
+        return run_product("verify", self.image, *same, *words, cwd=self.directory, environ=environ)
 
     def issue(self, *words: str) -> Ended:
         """`verify` with the VSA key; the image passes."""
@@ -89,6 +101,11 @@ class Deployed:
         self.issue("--vsa", path.name)
         return path.read_bytes()
 
+    def statement(self) -> dict[str, Any]:
+        """What a VSA of the image says."""
+        statement: dict[str, Any] = json.loads(parse_envelope(self.vsa(), "the VSA").payload)
+        return statement
+
     def attach(self, bundle: bytes, name: str | None = None) -> None:
         """Put a VSA beside the image, here or in another repository."""
         store = self.store(name)
@@ -96,17 +113,18 @@ class Deployed:
 
     def forged(self, change: Change, key: str = "vsa.pem") -> bytes:
         """A VSA that was changed before it was signed."""
-        statement = json.loads(parse_envelope(self.vsa(), "the VSA").payload)
+        statement = self.statement()
         change(statement)
         signer = open_signer(str(self.directory / key), environ={})
         return seal_bundle(PAYLOAD_TYPE, json.dumps(statement).encode(), signer)
 
-    def command(self, *argv: str | Path, fails: bool = False) -> str:
-        """Another program; what it prints, on both streams."""
+    def command(self, *argv: str | Path, places: Iterable[Path] = (), fails: bool = False) -> str:
+        """Another program, with `places` on its PATH; what it prints, on both streams."""
+        path = (*places, Path(console_script()).parent, "/usr/bin", "/bin")
         done = subprocess.run(
             [str(each) for each in argv],
             cwd=self.directory,
-            env={"HOME": str(self.directory), "PATH": f"{Path(console_script()).parent}:/usr/bin:/bin"},
+            env={**self.registry.environ(self.directory), "PATH": os.pathsep.join(map(str, path))},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -117,8 +135,7 @@ class Deployed:
         return done.stdout + done.stderr
 
     def _in(self, store: Registry) -> Image:
-        distribution = store.distribution
-        registry, _, repository = distribution.name.partition("/")
+        registry, _, repository = store.distribution.name.partition("/")
         return store.resolve(Reference(registry, repository, None, self.content.digest))
 
 

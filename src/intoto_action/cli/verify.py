@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     epilog=example(
         "intoto-action verify --layout-key owner.pub ghcr.io/octo/app:1.2",
         "intoto-action verify --layout-key owner.pub --layout root.layout --link-dir links",
+        "intoto-action verify --layout-key owner.pub --vsa-key vsa ghcr.io/octo/app@sha256:…",
     )
 )
 @trust_options

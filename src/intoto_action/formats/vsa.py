@@ -30,7 +30,7 @@ It says nothing of a SLSA track, because a layout need not. `SLSA_BUILD_LEVEL_UN
 slsa-verifier 2.7.1 takes the word for a number, and refuses a VSA that has it (`extractSLSALevels`).
 """
 BUILD_LEVEL_1 = "SLSA_BUILD_LEVEL_1"
-"""Added when provenance was demanded and verified. What more its builder is worth was not evaluated, and is not said."""
+"""Added when provenance was demanded and verified. What more its builder is worth was not looked at."""
 
 
 class Verifier(msgspec.Struct, frozen=True):

@@ -101,8 +101,9 @@ def refuse_signer_of(sealed: Envelope, holders: tuple[Holder, ...], sigstore: Si
 
 def _refusal(signer: str, holder: Holder) -> Misused:
     return Misused(
-        f"--vsa-key: expected a key that this decision does not count on, found {signer}, which is {holder.role}. Who "
-        "could sign both could say of its own work that it passed: make a key for VSAs alone (`intoto-action keygen`)"
+        f"--vsa-key: expected somebody on whom this decision does not count, found {signer}, which is {holder.role} "
+        "and could say of its own work that it passed: give VSAs a key (`intoto-action keygen`) or a workflow of "
+        "their own"
     )
 
 
