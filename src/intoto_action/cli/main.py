@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,6 +45,10 @@ step of a job can set variables, and a `verify` that ends with 0 has passed.
 """
 
 
+_NO_WORD = re.compile("[\x00\ud800-\udc7f\udd00-\udfff]")
+"""What no system hands over in a word: Python has U+DC80 to U+DCFF for bytes that are no UTF-8, no other surrogates."""
+
+
 class Verbs(click.Group):
     """Verbs that are imported when they are called, and errors told in one place."""
 
@@ -76,8 +81,8 @@ class Verbs(click.Group):
         sys.exit(self._exit_code(args, prog_name or "intoto-action", extra))
 
     def _exit_code(self, args: Sequence[str] | None, prog_name: str, extra: Mapping[str, Any]) -> int:
-        if any("\x00" in word for word in args or ()):
-            return _tell("error: expected words without NUL characters", ExitCode.USAGE)
+        if any(_NO_WORD.search(word) for word in args or ()):
+            return _tell("error: expected words without NUL characters and lone surrogates", ExitCode.USAGE)
         try:
             result = super().main(args, prog_name, _NO_COMPLETION, standalone_mode=False, **extra)
             sys.stdout.flush()

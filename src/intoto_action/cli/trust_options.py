@@ -38,17 +38,18 @@ class TrustOptions(msgspec.Struct, frozen=True, kw_only=True):
         """
         from intoto_action.decide.demands import Demands, Trust
         from intoto_action.keys.words import open_public_key
+        from intoto_action.trust.counting import most_signers
 
         if self.layout_threshold > 1 and not self.layout_keys:
             raise Misused(
                 "expected --layout-key PUB beside --layout-threshold: whose signatures are to be counted?"
             )
         keys = tuple(open_public_key(word, environ=environ) for word in self.layout_keys)
-        distinct = len({key.fingerprint for key in keys})
+        distinct = most_signers(keys)
         if keys and self.layout_threshold > distinct:
             raise Misused(
-                f"expected at least {self.layout_threshold} different keys after --layout-key, because of "
-                f"--layout-threshold, found {distinct}"
+                f"expected at least {self.layout_threshold} different keys or identities after --layout-key, because "
+                f"of --layout-threshold, found {distinct} (one identity counts once, whatever claims stand beside it)"
             )
         return Demands(
             layout_trust=Trust(keys, self.layout_threshold) if keys else None,
@@ -71,7 +72,8 @@ def trust_options(callback: Callback[R]) -> Callback[R]:
             "--layout-key",
             multiple=True,
             metavar="PUB",
-            help="A public key of a layout owner: a PEM file, PEM text, or env:NAME. Repeatable.",
+            help="A layout owner: a PEM file, PEM text, env:NAME, what `layout functionary` printed, or an identity "
+            "(identity=URI,issuer=URL[,claim=value]). Repeatable.",
         ),
         click.option(
             "--layout-threshold",
@@ -101,7 +103,8 @@ def trust_options(callback: Callback[R]) -> Callback[R]:
             "--revoked",
             multiple=True,
             metavar="WORD",
-            help="A keyid, a public key (PUB) or the sha256 of a layout that counts no more. Repeatable.",
+            help="A keyid, a public key or an identity (PUB), or the sha256 of a layout that counts no more. "
+            "Repeatable.",
         ),
         click.option(
             "--layout-expires-after",

@@ -1,4 +1,4 @@
-"""The words KEY and PUB of the command line: to a signer, to a public key."""
+"""The words KEY and PUB of the command line: to a signer, to a public key or an identity."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,15}):")
 _NO_PATH = re.compile(r"[\x00\n\ud800-\udbff]|\A\Z|\A.{4097}|[^/]{256}", re.DOTALL)
 _MAY_BE_A_KEY = re.compile(r"[\x00-\x1f\x7f]|BEGIN|PRIVATE|[A-Za-z0-9+/=]{32}|.{256}")
 """Base64, or a piece of PEM. No path that a person would miss in a message looks like that."""
-_IDENTITY = re.compile(r"(identity|issuer)=")
+_IDENTITY_WORD = re.compile(r"\s*(?:identity|issuer)=")
+_IDENTITY_FILE = re.compile(r"""(?m)(?:^|[\s{,])["']?(?:identity|repository)["']?\s*:""")
 _KEYS_ONLY = (
     "this version signs with keys: give a PEM file or env:NAME; `intoto-action keygen PATH` makes one"
 )
@@ -75,19 +76,31 @@ def open_signer(
 
 
 def open_public_key(word: str, *, environ: Mapping[str, str]) -> Key:
-    """The public key that PUB names: a path to a PEM file, PEM text itself, or `env:NAME` with PEM text.
+    """The public key or identity that PUB names.
 
-    Raises: Misused when there is nothing to read; Malformed for what is no public key.
+    PUB is a path to a PEM file or to what `layout functionary` printed, PEM text itself, `env:NAME` with one of these
+    or an identity in that variable, or the identity: `identity=URI,issuer=URL[,claim=value…]`.
+
+    Raises: Misused when there is nothing to read; Malformed for what is neither.
     """
     if holds_pem(word):
         return public_key_from_text(unwrap(word), "the public key on the command line")
-    if _IDENTITY.match(word):
-        raise Misused(
-            "expected a public key (a PEM file, PEM text or env:NAME), found an identity: this version "
-            "checks signatures by keys only"
-        )
+    if _IDENTITY_WORD.match(word):
+        return _identity_from_word(word, "the identity on the command line")
     source = _source(word, "public key", environ)
+    if _IDENTITY_WORD.match(source.text):
+        return _identity_from_word(source.text.strip(), source.where)
+    if _IDENTITY_FILE.search(source.text) and not holds_pem(source.text):
+        from intoto_action.formats.functionary import parse_functionary
+
+        return parse_functionary(source.text.encode(errors="surrogateescape"), source.where)
     return public_key_from_text(unwrap(source.text), source.where)
+
+
+def _identity_from_word(word: str, where: str) -> Key:
+    from intoto_action.formats.functionary import parse_identity_word
+
+    return parse_identity_word(word, where)
 
 
 def password_from(name: str, environ: Mapping[str, str]) -> bytes:

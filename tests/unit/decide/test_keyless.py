@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -23,6 +24,8 @@ from intoto_action.trust.keyless import SigstoreNeeded, TrustRoot
 MAIN = GitHubJob(sha="c0ffee", run_id="7")
 """The job that the links of the chain name in their environment."""
 STRANGER = GitHubJob(repository="evil/app", sha="c0ffee", run_id="7")
+CALLED_BY_A_STRANGER = replace(STRANGER, called=MAIN.job_workflow_ref)
+"""A workflow that others can call has one identity, whoever does."""
 
 
 @pytest.fixture
@@ -321,7 +324,7 @@ class TestSource:
     @pytest.mark.parametrize(
         ("job", "said"),
         [
-            (GitHubJob(repository="evil/app", sha="c0ffee", run_id="7"), "https://github.com/evil/app"),
+            (CALLED_BY_A_STRANGER, "https://github.com/evil/app"),
             (GitHubJob.tag(sha="c0ffee", run_id="7"), "ref refs/tags/v1.2.0"),
             (GitHubJob(event="pull_request_target", sha="c0ffee", run_id="7"), "event pull_request_target"),
             (GitHubJob(event="workflow_run", sha="c0ffee", run_id="7"), "event workflow_run"),
@@ -352,8 +355,7 @@ class TestSource:
         assert "as its certificate says" in found(verdict)
 
     def test_an_environment_cannot_mend_what_the_certificate_says(self, keyless: Chain, forge: Forge) -> None:
-        job = GitHubJob(repository="evil/app", sha="c0ffee", run_id="7")
-        verdict = self.build(keyless, forge, job, repository="octo/app").verify()
+        verdict = self.build(keyless, forge, CALLED_BY_A_STRANGER, repository="octo/app").verify()
         assert denied(verdict) is Reason.SOURCE_MISMATCH
 
     def test_a_link_without_an_environment_is_known_by_its_certificate(
