@@ -190,8 +190,9 @@ def test_a_decision_does_nothing_outside_of_itself(
 def test_every_reason_of_the_decision_is_among_them() -> None:
     later = {Reason.INVALID_REFERENCE, Reason.MUTABLE_REFERENCE, Reason.REGISTRY_ERROR, Reason.INTERNAL_ERROR}
     keyless = {Reason.IDENTITY_MISMATCH, Reason.SIGSTORE_UNAVAILABLE, Reason.OVERLOADED}
+    of_signing = {Reason.KEY_UNAVAILABLE}
     of_other_issues = {Reason.INSPECTION_FAILED, Reason.PROVENANCE_MISSING, Reason.PROVENANCE_MISMATCH}
-    assert set(Reason) - {reason for _, reason in BREAKS} == later | keyless | of_other_issues
+    assert set(Reason) - {reason for _, reason in BREAKS} == later | keyless | of_signing | of_other_issues
 
 
 def test_metablocks_are_read_without_a_look_outside() -> None:
