@@ -15,7 +15,7 @@ help:
 demo: ## a real pipeline recorded, attached and verified, then six attacks on it; needs Python only
 	@$(MAKE_PY) demo $(ARGS)
 
-test: ## everything: lint, unit, integration and end-to-end tests; builds the pinned Go tools once
+test: ## everything: lint, unit, integration and end-to-end tests; builds the pinned tools once
 	@$(MAKE_PY) test $(ARGS)
 
 unit: ## the unit tests: no Go, under a minute

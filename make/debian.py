@@ -15,10 +15,12 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "docker": ("docker-cli", "docker.io"),
     "docker-registry": ("docker-registry",),
     "git": ("git",),
+    "gpg": ("gnupg",),
     "htpasswd": ("apache2-utils",),
     "podman": ("podman",),
     "runc": ("runc",),
     "skopeo": ("skopeo",),
+    "softhsm2-util": ("softhsm2",),
 }
 """By command: the packages that have it; the first that the release knows is taken."""
 

@@ -37,17 +37,17 @@ def is_built(name: str) -> bool:
 def build(name: str, *, niceness: int = 0) -> Path:
     """The tool's binary, built when this machine has not built it before.
 
-    Exactly the versions of go.mod with the checksums of go.sum (-mod=readonly), by the toolchain that is here
-    (GOTOOLCHAIN=local): nothing is chosen at build time. Raises MakeError with go's own words.
+    It is called as its directory, whatever its package is called. Exactly the versions of go.mod with the checksums
+    of go.sum (-mod=readonly), by the toolchain that is here (GOTOOLCHAIN=local): nothing is chosen at build time.
+    Raises MakeError with go's own words.
     """
 
     def fill(place: Path) -> None:
         say(f"building {name} (once; into {place})")
         module = MODULES / name
         package = "." if any(module.glob("*.go")) else "tool"
-        target = place / name if package == "." else f"{place}{os.sep}"
         command = ["nice", "-n", str(niceness), str(toolchain()), "build", "-trimpath", "-ldflags=-s -w"]
-        command += ["-o", str(target), package]
+        command += ["-o", str(place / name), package]
         done = subprocess.run(
             command,
             cwd=module,

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
-from make import debian, go_tools
+from make import debian, pinned_tools
 from make.cache import BUILD, CHECKOUT, cache_directory, say
 from make.environment import REQUIREMENTS, environment_of, locked_python, project_python
 from make.failure import MakeError
@@ -82,15 +82,15 @@ def test(words: Sequence[str]) -> int:
 
 
 def real_parts(words: Sequence[str]) -> int:
-    """The Debian packages (as root) and the pinned Go tools that integration tests run.
+    """The Debian packages (as root) and the pinned tools that integration tests run.
 
     One that cannot be had is told at once and fails the tests that ask for it; the others are made.
     """
     debian.install_missing()
     codes = [0]
-    for name in words or go_tools.names():
+    for name in words or pinned_tools.names():
         try:
-            go_tools.build(name, niceness=10)
+            pinned_tools.build(name, niceness=10)
         except MakeError as error:
             say(str(error))
             codes.append(1)
@@ -118,7 +118,13 @@ def lock(words: Sequence[str]) -> int:
         "make lock",
         *words,
     ]
-    sources = {"runtime": "../pyproject.toml", "dev": "dev.in", "go": "go.in", "lock": "lock.in"}
+    sources = {
+        "runtime": "../pyproject.toml",
+        "dev": "dev.in",
+        "go": "go.in",
+        "lock": "lock.in",
+        "node": "node.in",
+    }
     return _first_failure(
         _run([*compiled, source, "-o", f"{name}.txt"], uv, folder=REQUIREMENTS)
         for name, source in sources.items()

@@ -9,7 +9,7 @@ import pytest
 from tests.parts.containers import container_storage
 from tests.parts.tools import left_out_is_failure, reasons
 
-pytest_plugins = ["tests.parts.registries"]
+pytest_plugins = ["tests.parts.registries", "tests.parts.sigstore"]
 
 # The machines that run this share their cores: how long one example took says nothing about the code. Examples differ
 # from run to run, so what 50 of them do not find today, others do tomorrow; a property that needs more says so.
@@ -31,7 +31,9 @@ _LEFT_OUT = pytest.StashKey[dict[str, list[str]]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     _listen_to_signals()
-    config.addinivalue_line("markers", "needs(*names): the Go tools and Debian commands that the test runs")
+    config.addinivalue_line(
+        "markers", "needs(*names): the pinned tools and Debian commands that the test runs"
+    )
     config.stash[_LEFT_OUT] = {}
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from tests.parts import der
 from tests.parts.ct_log import CtLog, sct_list
@@ -86,6 +87,10 @@ class CertificateAuthority:
     def chain(self) -> tuple[x509.Certificate, x509.Certificate]:
         """The certificate that issues, and its root."""
         return self._intermediate, self._root
+
+    def key_pem(self, password: bytes) -> bytes:
+        """The key that issues, encrypted, as Fulcio's `fileca` wants it."""
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
 
     def draft(
         self, public_key: ec.EllipticCurvePublicKey, valid_from: datetime, valid_until: datetime

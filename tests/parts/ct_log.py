@@ -32,6 +32,10 @@ class CtLog:
         return self._key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     @property
+    def public_pem(self) -> bytes:
+        return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    @property
     def log_id(self) -> bytes:
         return hashlib.sha256(self.public_der).digest()
 

@@ -67,6 +67,7 @@ class Authorities:
             f"rekor.{DOMAIN}",
             ec.generate_private_key(ec.SECP256R1()),
             f"rekor.{DOMAIN} - 5577006791947779410",
+            earlier=4000,
         )
         self.rekor_v2 = TransparencyLog(f"log.{DOMAIN}", ed25519.Ed25519PrivateKey.generate())
 

@@ -95,6 +95,27 @@ class GitHubJob:
         return claims | ({"environment": self.environment} if self.environment else {})
 
     @property
+    def environ(self) -> dict[str, str]:
+        """What the runner's variables say of this job, without those by which it asks for tokens."""
+        return {
+            "CI": "true",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_EVENT_NAME": self.event,
+            "GITHUB_JOB": "build",
+            "GITHUB_REF": self.ref,
+            "GITHUB_REPOSITORY": self.repository,
+            "GITHUB_REPOSITORY_ID": self.repository_id,
+            "GITHUB_REPOSITORY_OWNER": self.owner,
+            "GITHUB_REPOSITORY_OWNER_ID": self.owner_id,
+            "GITHUB_RUN_ATTEMPT": self.run_attempt,
+            "GITHUB_RUN_ID": self.run_id,
+            "GITHUB_SERVER_URL": GITHUB,
+            "GITHUB_SHA": self.sha,
+            "GITHUB_WORKFLOW_REF": self.workflow_ref,
+            "GITHUB_WORKFLOW_SHA": self.sha,
+        }
+
+    @property
     def _context(self) -> str:
         if self.environment:
             return f"environment:{self.environment}"

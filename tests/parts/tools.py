@@ -1,4 +1,4 @@
-"""The commands of real parts: pinned Go tools by name, Debian's commands, and what a test needs of both.
+"""The commands of real parts: pinned tools by name, Debian's commands, and what a test needs of both.
 
 A test says what it runs against with `@pytest.mark.needs("cosign", "podman")`. What this machine cannot have leaves the
 test out, with the reason and the remedy in the last lines of the run; with CI=true it fails.
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from make import debian, go_tools
+from make import debian, pinned_tools
 from make.failure import MakeError
 
 
@@ -19,18 +19,19 @@ class Unobtainable(RuntimeError):
 
 @cache
 def tool(name: str) -> Path:
-    """The binary of the Go tool pinned in tests/tools/NAME, built now if this machine never built it.
+    """The command of the tool pinned in tests/tools/NAME, built now if this machine never built it.
 
-    The first build of cosign takes minutes; `make test` does it beforehand. Raises Unobtainable with go's own words.
+    The first build of cosign takes minutes; `make test` does it beforehand. Raises Unobtainable with go's or npm's own
+    words.
     """
     try:
-        return go_tools.build(name)
+        return pinned_tools.build(name)
     except MakeError as error:
         raise Unobtainable(str(error)) from error
 
 
 def debian_command(name: str) -> Path:
-    """Where a command of a Debian package is (podman, runc, buildah, skopeo, docker-registry, htpasswd, docker, git).
+    """Where a command of a Debian package is (those of make.debian.PACKAGES).
 
     Raises Unobtainable saying how to get it; a test marked with `needs` never sees that.
     """
@@ -52,13 +53,11 @@ def why_missing(name: str) -> str | None:
             if debian.which(name)
             else f"{name} is not installed; to get it in: {debian.how_to_get(name)}"
         )
-    if name not in go_tools.names():
-        known = ", ".join([*go_tools.names(), *debian.PACKAGES])
+    if name not in pinned_tools.names():
+        known = ", ".join([*pinned_tools.names(), *debian.PACKAGES])
         raise LookupError(f"@pytest.mark.needs({name!r}): no such part; there are {known}")
-    if go_tools.is_built(name) or go_tools.has_toolchain():
-        return None
-    release = ".".join(str(number) for number in go_tools.needed_release())
-    return f"{name} is not built and there is no Go ≥ {release}; to get it in: make/python -m make real-parts {name}"
+    reason = pinned_tools.why_missing(name)
+    return reason and f"{reason}; to get it in: make/python -m make real-parts {name}"
 
 
 def reasons(names: Iterable[str]) -> tuple[str, ...]:

@@ -8,23 +8,23 @@ from collections.abc import Sequence
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 LogKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 _STRANGERS = 5
 _ED25519_NOTE = b"\x01"
-_EARLIER_SHARDS = 4000
 
 
 class TransparencyLog:
     """An append-only tree with a key.
 
     `origin` is the first line of its checkpoints, and `name` who signs them. The tree has entries of strangers from
-    the start, so that no proof is trivial. `global_index` is what an entry is called across all shards of a Rekor v1.
+    the start, so that no proof is trivial. `earlier` is how many entries a Rekor v1 has in shards before this one.
     """
 
-    def __init__(self, name: str, key: LogKey, origin: str | None = None) -> None:
+    def __init__(self, name: str, key: LogKey, origin: str | None = None, earlier: int = 0) -> None:
         self.name = name
+        self._earlier = earlier
         self.origin = origin or name
         self._key = key
         self._leaves = [_leaf(b"the entry of a stranger, number %d" % number) for number in range(_STRANGERS)]
@@ -36,6 +36,11 @@ class TransparencyLog:
     @property
     def public_der(self) -> bytes:
         return self._key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The private key, for a server that is this log."""
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     @property
     def key_details(self) -> str:
@@ -64,7 +69,8 @@ class TransparencyLog:
         return self.size - 1
 
     def global_index(self, index: int) -> int:
-        return _EARLIER_SHARDS + index
+        """What an entry of this tree is called across all shards."""
+        return self._earlier + index
 
     def path(self, index: int) -> list[bytes]:
         """The inclusion proof of an entry (RFC 6962 §2.1.1)."""

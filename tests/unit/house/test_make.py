@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from make import debian, go_tools
+from make import debian, go_tools, node_tools, pinned_tools
 from make.cache import CHECKOUT, cache_directory, is_kept, kept
+from make.failure import MakeError
 from make.targets import TARGETS
 
 LISTED = ("demo", "test", "unit", "lint", "bench", "clean", "lock")
@@ -129,6 +130,40 @@ def test_another_checksum_of_a_go_tool_is_another_place(
     (tmp_path / "it" / "go.sum").write_text("two")
     assert go_tools.place_of("it") != before
     assert go_tools.needed_release() == (1, 26, 8)
+
+
+def test_another_lock_script_or_node_of_a_node_tool_is_another_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_tools, "MODULES", tmp_path)
+    monkeypatch.setattr(node_tools, "REQUIREMENTS", tmp_path)
+    files = ("it/package.json", "it/package-lock.json", "it/it.mjs", "node.txt")
+    (tmp_path / "it").mkdir()
+    for each in files:
+        (tmp_path / each).write_text("one")
+    assert node_tools.names() == ("it",)
+    places = {node_tools.place_of("it")}
+    for each in files:
+        (tmp_path / each).write_text("two")
+        places.add(node_tools.place_of("it"))
+    assert len(places) == 5
+    with pytest.raises(MakeError, match="no Node tool 'other' in tests/tools; there are it"):
+        node_tools.place_of("other")
+
+
+def test_every_directory_of_pinned_tools_is_one() -> None:
+    directories = {path.name for path in (CHECKOUT / "tests" / "tools").iterdir()}
+    assert set(pinned_tools.names()) == directories
+    assert pinned_tools.names() == tuple(sorted({*go_tools.names(), *node_tools.names()}))
+
+
+def test_a_pinned_tool_that_is_neither_there_nor_can_be_made_here_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(go_tools, "_own_toolchain", lambda: None)
+    assert pinned_tools.why_missing("sigstore-verify") == "sigstore-verify is not installed"
+    assert str(pinned_tools.why_missing("fulcio")).startswith("fulcio is not built and there is no Go ≥ 1.")
 
 
 def test_a_debian_command_that_is_missing_comes_with_the_words_to_get_it() -> None:

@@ -1,8 +1,10 @@
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+from make import node_tools
 from make.cache import CHECKOUT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -26,8 +28,8 @@ def pins(name: str) -> dict[str, str]:
     return {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in requirements}
 
 
-def test_there_is_a_lock_for_what_runs_what_tests_go_and_the_locking_itself() -> None:
-    assert [lock.stem for lock in LOCKS] == ["dev", "go", "lock", "runtime"]
+def test_there_is_a_lock_for_what_runs_what_tests_go_node_and_the_locking_itself() -> None:
+    assert [lock.stem for lock in LOCKS] == ["dev", "go", "lock", "node", "runtime"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
@@ -45,6 +47,16 @@ def test_a_lock_says_nothing_of_where_it_was_made(lock: Path) -> None:
     assert "://" not in text
     assert not re.search(r"^\s*(-i|-f|--(extra-)?index|--find-links|--trusted)", text, re.MULTILINE)
     assert not re.search(r"(^|\s)/\w", text), "an absolute path"
+
+
+@pytest.mark.parametrize("name", node_tools.names())
+def test_every_package_of_a_node_tool_has_its_checksum_and_no_place(name: str) -> None:
+    lock = json.loads((node_tools.MODULES / name / "package-lock.json").read_text())
+    packages = {path: package for path, package in lock["packages"].items() if path}
+    assert packages
+    for path, package in packages.items():
+        assert package["integrity"].startswith("sha512-"), path
+        assert "resolved" not in package, path
 
 
 @pytest.mark.parametrize("dependency", PROJECT["project"]["dependencies"])
