@@ -79,10 +79,7 @@ def parse_certificates(raw: bytes, where: str) -> tuple[GpgCertificate, ...]:
             "more: export it without the signatures of others (gpg --export-options export-minimal)",
         )
     binary = dearmor(raw.decode("utf-8", "replace"), where) if ARMOUR in raw else raw
-    found = tuple(_certificates(list(read_packets(binary, where)), where))
-    if not found:
-        raise Malformed(where, "an OpenPGP public key", "none")
-    return found
+    return tuple(_certificates(list(read_packets(binary, where)), where))
 
 
 def every_key(certificates: Sequence[GpgCertificate], where: str) -> tuple[GpgKey, ...]:
@@ -106,8 +103,9 @@ def _certificates(packets: Sequence[Packet], where: str) -> Iterator[GpgCertific
     if any(packet.tag == SECRET_KEY for packet in packets):
         found = "a private one: export the public key (gpg --export), and take the private one away from here"
         raise Malformed(where, "an OpenPGP public key", found)
-    if packets and starts[:1] != [0]:
-        raise Malformed(where, "an OpenPGP key that begins with its primary key", "other packets in front")
+    if starts[:1] != [0]:
+        found = "other packets in front" if packets else "nothing"
+        raise Malformed(where, "an OpenPGP key that begins with its primary key", found)
     for start, end in zip(starts, [*starts[1:], len(packets)], strict=True):
         yield _certificate(packets[start:end], where)
 
