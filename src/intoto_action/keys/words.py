@@ -249,8 +249,10 @@ def _pem_signer(
     else:
         raw, mode = _file(named, TEXT_CAP)
     text = unwrap(_decoded(raw, named.where))
-    password = _password(named.where, text, environ, password_env, prompt, note)
+    password = _password(named.where, text, environ, password_env, prompt)
     signer = signer_from_pem(text, named.where, password)
+    if password is None and password_env and environ.get(password_env):
+        note(f"{named.where} is not encrypted: the password in {password_env} was not needed")
     if mode & 0o077:
         note(f"{named.where} can be read by others (mode {mode:04o}): `chmod 600` it")
     return signer
@@ -333,11 +335,8 @@ def _password(
     environ: Mapping[str, str],
     password_env: str | None,
     prompt: Callable[[str], str] | None,
-    note: Tell,
 ) -> bytes | None:
     if not is_encrypted(text):
-        if password_env and environ.get(password_env):
-            note(f"{where} is not encrypted: the password in {password_env} was not needed")
         return None
     if password_env:
         return password_from(password_env, environ)
