@@ -28,7 +28,7 @@ from intoto_action.reason import Misused, Reason, Unavailable
 from intoto_action.trust.signature import verifies
 
 PKCS11_LIBRARY = "PYKCS11LIB"
-_LOGGERS = ("securesystemslib", "azure", "botocore", "google")
+_LOGGERS = ("securesystemslib.signer", "azure", "botocore", "google")
 _BUNDLE_SCHEMES = {
     "ed25519": "ed25519",
     "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
@@ -141,7 +141,7 @@ class KmsSigner(KeySigner):
         return self._signed(data, scheme, Wrapper.BUNDLE)
 
     def _signed(self, data: bytes, scheme: str, wrapper: Wrapper) -> bytes:
-        with _lent(self._kind.private, self._access.environ):
+        with _lent(self._kind.private, self._access.environ), _silent():
             signature = self._ask(data, scheme)
         if not verifies(self._key, signature, data, wrapper):
             raise Misused(
@@ -172,8 +172,6 @@ class KmsSigner(KeySigner):
         )
 
         public = SSlibKey(self._key.keyid, self._key.keytype, scheme, {"public": self._key.public})
-        for name in _LOGGERS:  # what they would print of an error, which is told here
-            logging.getLogger(name).addHandler(logging.NullHandler())
         signer = RemoteSigner.from_priv_key_uri(self._word, public, lambda _: self._pin)
         return bytes.fromhex(signer.sign(data).signature)
 
@@ -202,6 +200,19 @@ def _lent(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name in lent:
             os.environ.pop(name, None)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """The libraries print errors that they raise too, and that are told here in one sentence."""
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _is_installed(module: str) -> bool:

@@ -6,6 +6,7 @@ tests/integration.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -199,6 +200,16 @@ class TestAServiceThatFails:
         assert PIN not in repr(caught.value)
         assert "(not shown)" in str(caught.value)
         assert len(str(caught.value)) < 600
+
+    def test_does_not_print_beside_us(self, play: Play, caplog: pytest.LogCaptureFixture) -> None:
+        def log(data: bytes, scheme: str) -> bytes:
+            logging.getLogger("securesystemslib.signer._aws_signer").error("Failed to sign: %s", PIN)
+            raise OSError("no")
+
+        play(log)
+        with pytest.raises(Unavailable):
+            seal(PAYLOAD_TYPE, PAYLOAD, opened())
+        assert caplog.records == []
 
     def test_with_an_error_of_our_own_is_told_as_it_is(self, play: Play) -> None:
         play(fails(Misused("as it is")))
