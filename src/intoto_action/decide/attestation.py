@@ -8,7 +8,11 @@ from intoto_action.formats.envelope import Envelope
 
 
 class Attestation(msgspec.Struct, frozen=True):
-    """An outer envelope with a Statement in it, and where it was found (a referrer's digest, a file)."""
+    """An outer envelope with a Statement in it, and where it was found, in words.
+
+    `referrer` is the digest of the manifest that carried it, empty when it came from a file.
+    """
 
     envelope: Envelope
     where: str
+    referrer: str = ""

@@ -58,13 +58,17 @@ class Learnt(msgspec.Struct):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """A verdict with what was verified on the way: the evidence, the chain when its rules were followed, and the
-    provenance when some was demanded and passed.
+    """A verdict with what was verified on the way: the evidence, the chain when its rules were followed.
+
+    `image` is what was decided over; `attestation` what the evidence was in, and `provenance` what met the demands on
+    provenance: the two are all attestations that the decision used.
     """
 
     verdict: Verdict
     evidence: Evidence | None
     chain: Chain | None
+    image: Image | None = None
+    attestation: Attestation | None = None
     provenance: VouchedProvenance | None = None
 
 
@@ -103,7 +107,9 @@ def consider(
         _phases(candidate, image, demands, provenance, at, sigstore, learnt)
     except Denied as denied:
         findings = denied.findings
-    return Outcome(_verdict(learnt, demands, findings), learnt.evidence, learnt.chain, learnt.provenance)
+    verdict = _verdict(learnt, demands, findings)
+    attestation = candidate if isinstance(candidate, Attestation) else None
+    return Outcome(verdict, learnt.evidence, learnt.chain, image, attestation, learnt.provenance)
 
 
 def _phases(
@@ -181,7 +187,7 @@ def _signed_by(
     if signatures.strangers:
         found = f"one by {signatures.strangers[0]}"
     elif signatures.faults:
-        found = f"a keyless one that does not hold: {signatures.faults[0].found}"
+        found = f"one that does not hold: {signatures.faults[0].found}"
     finding = Finding(
         reason=Reason.ATTESTATION_SIGNATURE,
         where=attestation.where,

@@ -143,9 +143,10 @@ def _read(store: Store, bundle: _Bundle, unread: Unread) -> Iterator[Attestation
         unread.reasons.append(str(error))
         return
     try:
-        yield parse_attestation(raw, f"attestation {bundle.referrer.digest}")
+        found = parse_attestation(raw, f"attestation {bundle.referrer.digest}")
     except Malformed:
         return
+    yield msgspec.structs.replace(found, referrer=bundle.referrer.digest)
 
 
 def parse_attestation(raw: bytes, where: str) -> Attestation:

@@ -30,6 +30,8 @@ def draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Draft:
     made = Draft(tmp_path, PAIRS)
     made.file.write_text(GOOD)
     monkeypatch.chdir(tmp_path)
+    for name in ("ACTIONS_ID_TOKEN_REQUEST_URL", "GITHUB_ACTIONS", "SIGSTORE_ID_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
     return made
 
 
@@ -254,6 +256,9 @@ class TestFunctionary:
                 (*WORDS, "--from-link", "x"),
                 "expected --from-link alone, found --repository, --workflow, --ref too",
             ),
+            (("--from-link", "x", "--from-token"), "expected --from-link alone, found --from-token too"),
+            (("--from-token", "--ref", "x"), "expected --from-token alone, found --ref too"),
+            (("--from-token",), "Without the OIDC token of a GitHub Actions job, say --repository"),
             (("--from-link", "nothing"), "cannot be read"),
             (("--repository", "octo", *WORDS[2:]), "layout functionary, repository: expected a repository"),
         ],
