@@ -16,8 +16,9 @@ from intoto_action.decide.binding import statement_is_about
 from intoto_action.decide.demands import Demands, ProvenanceDemand
 from intoto_action.formats.build import Provenance
 from intoto_action.formats.certificate import Certificate
+from intoto_action.formats.identity import Identity
 from intoto_action.formats.issuer import origin_of, server_of
-from intoto_action.formats.key import Key, PublicKey
+from intoto_action.formats.key import Key
 from intoto_action.formats.provenance import parse_provenance
 from intoto_action.formats.reference import Image
 from intoto_action.reason import Denied, Finding, Malformed, Reason
@@ -119,9 +120,9 @@ def _assess(
     return VouchedProvenance(attestation, provenance, signer.words)
 
 
-def _keys(allowed: Sequence[Key], demands: Demands) -> tuple[PublicKey, ...]:
+def _keys(allowed: Sequence[Key], demands: Demands) -> tuple[Key, ...]:
     """Those who may sign by a key. An identity is believed for what its certificate says, whoever lists it."""
-    return tuple(key for key in allowed if isinstance(key, PublicKey) and not demands.revoked.key(key))
+    return tuple(key for key in allowed if not isinstance(key, Identity) and not demands.revoked.key(key))
 
 
 def _signed_by_a_key(attestation: Attestation, keys: Sequence[Key]) -> _Signer | None:
