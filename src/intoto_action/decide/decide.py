@@ -187,7 +187,7 @@ def _signed_by(
     if signatures.strangers:
         found = f"one by {signatures.strangers[0]}"
     elif signatures.faults:
-        found = f"a keyless one that does not hold: {signatures.faults[0].found}"
+        found = f"one that does not hold: {signatures.faults[0].found}"
     finding = Finding(
         reason=Reason.ATTESTATION_SIGNATURE,
         where=attestation.where,

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 from tests.parts.github_job import GITHUB_ISSUER, GitHubJob
+from tests.parts.openpgp import ALICE as GPG_ALICE
+from tests.parts.openpgp import ALICE_SUBKEY, with_subkey
 
 from intoto_action.cli.options import (
     RegistryOptions,
@@ -18,7 +21,9 @@ from intoto_action.cli.options import (
 )
 from intoto_action.cli.trust_options import TrustOptions, trust_options
 from intoto_action.decide.demands import Demands, SameAs
+from intoto_action.formats.gpg_key import gpg_key
 from intoto_action.formats.identity import identity_of
+from intoto_action.formats.key import public_key_from_crypto
 from intoto_action.keys.keygen import generate
 from intoto_action.reason import Malformed, Misused
 
@@ -227,7 +232,23 @@ class TestTrust:
         assert self.demands("--revoked", "env:ALICE").revoked.key(ALICE)
         assert not self.demands("--revoked", "env:ALICE").revoked.key(BOB)
 
-    @pytest.mark.parametrize("word", ["abcd1234", "sha256:abcd", f"sha256:{'g' * 64}"])
+    def test_a_gpg_key_is_revoked_by_its_fingerprint_in_either_case(self) -> None:
+        key = gpg_key(GPG_ALICE.fingerprint, GPG_ALICE.public, "alice.asc")
+        for word in (GPG_ALICE.fingerprint, GPG_ALICE.fingerprint.upper()):
+            assert self.demands("--revoked", word).revoked.key(key)
+        assert not self.demands("--revoked", "ab" * 20).revoked.key(key)
+
+    def test_a_gpg_key_is_revoked_with_all_its_subkeys_by_its_file_although_it_says_that_it_is_revoked(
+        self, tmp_path: Path
+    ) -> None:
+        whole = with_subkey().directly(GPG_ALICE.sign(0x20, GPG_ALICE.framed))
+        (tmp_path / "alice.gpg").write_bytes(whole.raw)
+        revoked = self.demands("--revoked", str(tmp_path / "alice.gpg")).revoked
+        for each in (GPG_ALICE, ALICE_SUBKEY):
+            assert revoked.key(gpg_key(each.fingerprint, each.public, "alice.asc"))
+            assert revoked.key(public_key_from_crypto(each.public, "the same key in a PEM file"))
+
+    @pytest.mark.parametrize("word", ["abcd1234", "sha256:abcd", f"sha256:{'g' * 64}", "ab" * 19, "ab" * 21])
     def test_a_part_of_a_keyid_revokes_nothing_and_is_refused(self, word: str) -> None:
         with pytest.raises(Misused, match="--revoked: expected a whole keyid"):
             self.demands("--revoked", word)

@@ -232,7 +232,7 @@ def test_a_decision_does_nothing_outside_of_itself(
 
 def test_every_reason_of_the_decision_is_among_them() -> None:
     later = {Reason.INVALID_REFERENCE, Reason.MUTABLE_REFERENCE, Reason.REGISTRY_ERROR, Reason.INTERNAL_ERROR}
-    services = {Reason.SIGSTORE_UNAVAILABLE, Reason.OVERLOADED}
+    services = {Reason.SIGSTORE_UNAVAILABLE, Reason.KEY_UNAVAILABLE, Reason.OVERLOADED}
     of_other_issues = {Reason.INSPECTION_FAILED}
     assert set(Reason) - {reason for _, reason in BREAKS} == later | services | of_other_issues
 
