@@ -12,6 +12,7 @@ import yaml
 from tests.parts.chain import ARTIFACT, REPOSITORY, digests
 from tests.parts.deployed import Deployed, payload_of
 from tests.parts.images import small_image
+from tests.parts.provenance import V1, by_github, signed
 from tests.parts.registries import RunningRegistry
 from tests.parts.tools import tool
 
@@ -217,6 +218,12 @@ class TestSlsaVerifier:
         app = deployed(ghcr_like_registry, tmp_path / "app", kind)
         app.issue("--vsa", "vsa.intoto.jsonl")
         assert "PASSED: SLSA verification passed" in self.verify(app)
+
+    def test_with_demanded_provenance_it_is_accepted_for_build_level_1_and_not_2(self, app: Deployed) -> None:
+        app.attach(signed(by_github(digest=app.content.digest), app.chain.root), V1)
+        app.issue("--vsa", "vsa.intoto.jsonl", "--source-repository", "https://github.com/octo/app")
+        self.verify(app, verified_level="SLSA_BUILD_LEVEL_1")
+        self.verify(app, verified_level="SLSA_BUILD_LEVEL_2", fails=True)
 
     @pytest.fixture
     def issued(self, app: Deployed) -> Deployed:

@@ -106,10 +106,10 @@ class Deployed:
         statement: dict[str, Any] = json.loads(parse_envelope(self.vsa(), "the VSA").payload)
         return statement
 
-    def attach(self, bundle: bytes, name: str | None = None) -> None:
-        """Put a VSA beside the image, here or in another repository."""
-        store = self.store(name)
-        store.attach(self._in(store), bundle, PREDICATE_TYPE)
+    def attach(self, bundle: bytes, predicate_type: str = PREDICATE_TYPE) -> None:
+        """Put a VSA, or something else, beside the image."""
+        store = self.store()
+        store.attach(self._in(store), bundle, predicate_type)
 
     def forged(self, change: Change, key: str = "vsa.pem") -> bytes:
         """A VSA that was changed before it was signed."""

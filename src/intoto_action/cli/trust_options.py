@@ -81,7 +81,7 @@ def trust_options(callback: Callback[R]) -> Callback[R]:
             "--layout-key",
             multiple=True,
             metavar="PUB",
-            help="A layout owner: a PEM or GPG file, its text, env:NAME, gnupg:…, what `layout functionary` printed, or "
+            help="A layout owner: a PEM or GPG file, its text, env:NAME, gnupg:…, what `layout functionary` prints, or "
             "an identity (identity=URI,issuer=URL[,claim=value]). Repeatable.",
         ),
         click.option(

@@ -128,14 +128,14 @@ def open_public_key(word: str, *, environ: Mapping[str, str], at: datetime | Non
         from intoto_action.trust.gpg_validity import signing_key
 
         return signing_key(parse_certificates(raw, where), None, moment, where)
-    text = _decoded(raw, where)
+    text = raw.decode("utf-8", "surrogateescape")
     if _IDENTITY_WORD.match(text):
         return _identity_from_word(text.strip(), where)
     if _IDENTITY_FILE.search(text) and not holds_pem(text):
         from intoto_action.formats.functionary import parse_functionary
 
         return parse_functionary(raw, where)
-    return public_key_from_text(unwrap(text), where)
+    return public_key_from_text(unwrap(_decoded(raw, where)), where)
 
 
 def open_every_public_key(word: str, *, environ: Mapping[str, str]) -> tuple[Key, ...]:
@@ -311,7 +311,7 @@ def _variable(named: KeyWord, environ: Mapping[str, str]) -> bytes:
         )
     if len(text) > TEXT_CAP:
         raise Misused(f"{where}: expected at most {TEXT_CAP} characters, found {len(text)}")
-    return unwrap(text).encode(errors="replace")
+    return unwrap(text).encode(errors="surrogateescape")
 
 
 def _file(named: KeyWord, cap: int) -> tuple[bytes, int]:

@@ -11,9 +11,10 @@ from tests.parts.deployed import payload_of
 from tests.parts.forge import Forge, GitHubJob
 from tests.parts.images import sha256, small_image
 from tests.parts.keyless_signer import KeylessSigner, trust_root
+from tests.parts.provenance import V1, by_github, signed
 
 from intoto_action.decide.decide import Outcome
-from intoto_action.decide.demands import SameAs
+from intoto_action.decide.demands import ProvenanceDemand, SameAs
 from intoto_action.formats.envelope import PAYLOAD_TYPE, parse_envelope
 from intoto_action.formats.identity import identity_of
 from intoto_action.formats.key import Key
@@ -95,6 +96,27 @@ class TestWhatItSays:
         issued(shelf.verify(chain), chain, signer, file=tmp_path / "vsa.json")
         said = predicate_of((tmp_path / "vsa.json").read_bytes())
         assert said["inputAttestations"] == [{"digest": {"sha256": sha256(chain.bundle())[7:]}}]
+
+    def test_provenance_that_was_demanded_is_listed_and_is_worth_build_level_1(
+        self, shelf: Shelf, chain: Chain, signer: MemorySigner, tmp_path: Path
+    ) -> None:
+        provenance = signed(by_github(digest=shelf.digest), chain.root)
+        shelf.store().attach(shelf.image, provenance, V1)
+        demand = ProvenanceDemand(source_repository="https://github.com/octo/app")
+        issued(shelf.verify(chain, provenance=demand), chain, signer, file=tmp_path / "vsa.json")
+        said = predicate_of((tmp_path / "vsa.json").read_bytes())
+        used = (chain.bundle(), provenance)
+        assert said["inputAttestations"] == [{"digest": {"sha256": sha256(each)[7:]}} for each in used]
+        assert said["verifiedLevels"] == ["INTOTO_ACTION_LAYOUT_PASSED", "SLSA_BUILD_LEVEL_1"]
+
+    def test_provenance_that_nobody_demanded_was_not_used_and_is_worth_nothing(
+        self, shelf: Shelf, chain: Chain, signer: MemorySigner, tmp_path: Path
+    ) -> None:
+        shelf.store().attach(shelf.image, signed(by_github(digest=shelf.digest), chain.root), V1)
+        issued(shelf.verify(chain), chain, signer, file=tmp_path / "vsa.json")
+        said = predicate_of((tmp_path / "vsa.json").read_bytes())
+        assert len(said["inputAttestations"]) == 1
+        assert said["verifiedLevels"] == ["INTOTO_ACTION_LAYOUT_PASSED"]
 
     def test_an_image_in_a_directory_has_the_name_that_its_layout_gives_it(
         self, shelf: Shelf, chain: Chain, signer: MemorySigner, tmp_path: Path
