@@ -311,7 +311,7 @@ def _variable(named: KeyWord, environ: Mapping[str, str]) -> bytes:
         )
     if len(text) > TEXT_CAP:
         raise Misused(f"{where}: expected at most {TEXT_CAP} characters, found {len(text)}")
-    return unwrap(text).encode(errors="surrogateescape")
+    return unwrap(text).encode(errors="surrogatepass")
 
 
 def _file(named: KeyWord, cap: int) -> tuple[bytes, int]:
