@@ -6,7 +6,8 @@ Nothing here says that the certificate is good: that is `trust`.
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -35,7 +36,7 @@ OIDS = {
     "environment": 23,
     "subject": 24,
 }
-_ISSUER_V1, _ISSUER_V2 = 1, 8
+_ISSUER_V1, _ISSUER_V2 = "issuer-v1", "issuer-v2"
 _USER_NAME = f"{ARC}.7"
 _UTF8_STRING = 0x0C
 CERTIFICATE_CAP = 64 << 10
@@ -71,30 +72,52 @@ def parse_certificate(der: bytes, where: str) -> Certificate:
         raise Malformed(where, f"a certificate of at most {CERTIFICATE_CAP} bytes", f"{len(der)} bytes")
     try:
         found = x509.load_der_x509_certificate(der)
-        values = {each.oid.dotted_string: each.value for each in found.extensions}
-        identity = _identity(found, where)
+    except (ValueError, x509.InvalidVersion) as error:
+        raise Malformed(where, "an X.509 certificate in DER", "bytes that are none") from error
+    return facts_of(found, where)
+
+
+def facts_of(found: x509.Certificate, where: str) -> Certificate:
+    """The facts of a certificate that somebody has read.
+
+    Raises: Malformed as `parse_certificate` does.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    names = _names_by_oid()
+    texts: dict[str, str] = {}
+    alternative = None
+    try:
+        for each in found.extensions:
+            if (name := names.get(each.oid)) is not None and isinstance(
+                each.value, x509.UnrecognizedExtension
+            ):
+                texts[name] = _text(each.value.value, name, where)
+            elif isinstance(each.value, x509.SubjectAlternativeName):
+                alternative = each.value
+        identity = _identity(alternative, where)
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise Malformed(where, "an X.509 certificate in DER", "bytes that are none") from error
-    texts = {
-        number: _text(value.value, number, where)
-        for number in (_ISSUER_V1, _ISSUER_V2, *OIDS.values())
-        if isinstance(value := values.get(f"{ARC}.{number}"), x509.UnrecognizedExtension)
-    }
-    old, new = texts.get(_ISSUER_V1), texts.get(_ISSUER_V2)
+    old, new = texts.pop(_ISSUER_V1, None), texts.pop(_ISSUER_V2, None)
     if old is not None and new is not None and old != new:
         raise Malformed(where, "one issuer in the certificate", f"two: {old[:200]!r} and {new[:200]!r}")
-    claims = {name: texts[number] for name, number in OIDS.items() if number in texts}
-    return Certificate(identity, new or old or "", claims, hashlib.sha256(der).hexdigest())
+    return Certificate(identity, new or old or "", texts, found.fingerprint(SHA256()).hex())
 
 
-def _identity(found: x509.Certificate, where: str) -> str:
+@cache
+def _names_by_oid() -> Mapping[x509.ObjectIdentifier, str]:
+    from cryptography import x509
+
+    numbers = {_ISSUER_V1: 1, _ISSUER_V2: 8, **OIDS}
+    return {x509.ObjectIdentifier(f"{ARC}.{number}"): name for name, number in numbers.items()}
+
+
+def _identity(alternative: x509.SubjectAlternativeName | None, where: str) -> str:
     """The only subject alternative name: a URI, an e-mail address, or Fulcio's user name."""
     from cryptography import x509
 
-    try:
-        names = list(found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
-    except x509.ExtensionNotFound:
-        names = []
+    names = [] if alternative is None else list(alternative)
     if len(names) != 1:
         raise Malformed(where, "a certificate with one subject alternative name", f"one with {len(names)}")
     name = names[0]
@@ -105,8 +128,8 @@ def _identity(found: x509.Certificate, where: str) -> str:
     raise Malformed(where, "a URI, an e-mail address or a user name", type(name).__name__)
 
 
-def _text(value: bytes, number: int, where: str) -> str:
-    if number >= _ISSUER_V2:
+def _text(value: bytes, name: str, where: str) -> str:
+    if name != _ISSUER_V1:
         return _utf8_string(value, where)
     try:
         return value.decode()

@@ -22,6 +22,7 @@ from intoto_action.reason import Malformed
 
 EXTENSION = "extension"
 BUNDLE_MEMBER = "bundle"
+PUBLIC_KEY = "publicKey"
 KIND = "application/vnd.dev.sigstore.verificationmaterial;version=0.3"
 _KINDS = re.compile(r"application/vnd\.dev\.sigstore\.verificationmaterial(?:;version=0\.[123])?\Z")
 _BUNDLE_WITH_CHAIN = "application/vnd.dev.sigstore.bundle+json;version=0.2"
@@ -33,11 +34,10 @@ _NO_LOG_ENTRY = (
 class Material(msgspec.Struct, frozen=True):
     """A signature with its certificate and the proofs for it, as one Sigstore bundle.
 
-    `certificate` is the leaf in DER; `bundle` the document that a Sigstore client reads: over a message signature, or
-    over the whole envelope when `is_envelope`.
+    `bundle` is the document that a Sigstore client reads: over a message signature, or over the whole envelope when
+    `is_envelope`.
     """
 
-    certificate: bytes
     bundle: bytes
     is_envelope: bool
 
@@ -58,17 +58,9 @@ class _Bundle(msgspec.Struct, rename="camel"):
     dsse_envelope: msgspec.Raw | UnsetType = UNSET
 
 
-class _Der(msgspec.Struct, rename="camel"):
-    raw_bytes: bytes
-
-
-class _Chain(msgspec.Struct, rename="camel"):
-    certificates: list[_Der]
-
-
 class _VerificationMaterial(msgspec.Struct, rename="camel"):
-    certificate: _Der | UnsetType = UNSET
-    x509_certificate_chain: _Chain | UnsetType = UNSET
+    certificate: msgspec.Raw | UnsetType = UNSET
+    x509_certificate_chain: msgspec.Raw | UnsetType = UNSET
     public_key: msgspec.Raw | UnsetType = UNSET
     tlog_entries: list[msgspec.Raw] = []
 
@@ -101,7 +93,7 @@ def material_of(envelope: Envelope, signature: Signature, where: str) -> Materia
 def is_keyless(envelope: Envelope, signature: Signature) -> bool:
     """Whether the signature comes with something that could be such material; `material_of` reads it."""
     if envelope.wrapper is Wrapper.BUNDLE:
-        return True
+        return PUBLIC_KEY not in decode_once(envelope.material, dict[str, msgspec.Raw], "the bundle")
     return EXTENSION in signature.beside or BUNDLE_MEMBER in signature.beside
 
 
@@ -111,16 +103,14 @@ def encode_extension(verification_material: bytes) -> bytes:
 
 
 def _of_bundle(envelope: Envelope, where: str) -> Material | None:
-    read = decode_once(envelope.material, _VerificationMaterial, f"{where}, verification material")
-    certificate = _leaf(read, where)
-    return None if certificate is None else Material(certificate, envelope.raw, is_envelope=True)
+    read = _read(envelope.material, where)
+    return Material(envelope.raw, is_envelope=True) if read.public_key is UNSET else None
 
 
 def _material(document: bytes, media_type: str, signature: Signature, where: str) -> Material:
     """The bundle is made anew around the envelope's own signature, so that no other one is verified in its place."""
-    read = decode_once(document, _VerificationMaterial, f"{where}, verification material")
-    certificate = _leaf(read, where)
-    if certificate is None:
+    read = _read(document, where)
+    if read.public_key is not UNSET:
         raise Malformed(where, "a certificate in the verification material", "a public key")
     # A chain of certificates was allowed until version 0.2 of bundles.
     implied = BUNDLE if read.x509_certificate_chain is UNSET else _BUNDLE_WITH_CHAIN
@@ -129,25 +119,20 @@ def _material(document: bytes, media_type: str, signature: Signature, where: str
         "verificationMaterial": msgspec.Raw(document),
         "messageSignature": {"signature": base64.b64encode(signature.value).decode()},
     }
-    return Material(certificate, msgspec.json.encode(bundle), is_envelope=False)
+    return Material(msgspec.json.encode(bundle), is_envelope=False)
 
 
-def _leaf(material: _VerificationMaterial, where: str) -> bytes | None:
-    """The DER of the leaf certificate, or None for a bundle that names a public key."""
-    certificate, chain = material.certificate, material.x509_certificate_chain
-    given = [each for each in (certificate, chain, material.public_key) if each is not UNSET]
-    if len(given) != 1:
-        raise Malformed(where, "one of a certificate, a chain and a public key", f"{len(given)} of them")
-    if material.public_key is not UNSET:
-        return None
-    if len(material.tlog_entries) != 1:
+def _read(document: bytes, where: str) -> _VerificationMaterial:
+    """Who signed, and that a log has it; a Sigstore client reads the rest, and more strictly."""
+    material = decode_once(document, _VerificationMaterial, f"{where}, verification material")
+    who = (material.certificate, material.x509_certificate_chain, material.public_key)
+    given = sum(each is not UNSET for each in who)
+    if given != 1:
+        raise Malformed(where, "one of a certificate, a chain and a public key", f"{given} of them")
+    if material.public_key is UNSET and len(material.tlog_entries) != 1:
         found = f"{len(material.tlog_entries)} of them" if material.tlog_entries else _NO_LOG_ENTRY
         raise Malformed(where, "one entry of a transparency log beside the certificate", found)
-    if certificate is not UNSET:
-        return certificate.raw_bytes
-    if chain is UNSET or not chain.certificates:
-        raise Malformed(where, "a certificate in the chain", "none")
-    return chain.certificates[0].raw_bytes
+    return material
 
 
 def _check_media_type(media_type: str, where: str) -> None:

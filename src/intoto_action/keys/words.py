@@ -1,4 +1,4 @@
-"""The words KEY and PUB of the command line: to a signer, to a public key."""
+"""The words KEY and PUB of the command line: to a signer, to a public key or an identity."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,15}):")
 _NO_PATH = re.compile(r"[\x00\n\ud800-\udbff]|\A\Z|\A.{4097}|[^/]{256}", re.DOTALL)
 _MAY_BE_A_KEY = re.compile(r"[\x00-\x1f\x7f]|BEGIN|PRIVATE|[A-Za-z0-9+/=]{32}|.{256}")
 """Base64, or a piece of PEM. No path that a person would miss in a message looks like that."""
-_IDENTITY = re.compile(r"(identity|issuer)=")
+_IDENTITY_WORD = re.compile(r"\s*(?:identity|issuer)=")
+_IDENTITY_FILE = re.compile(r"""(?m)(?:^|[\s{,])["']?(?:identity|repository)["']?\s*:""")
 _KEYS_ONLY = (
     "this version signs with keys: give a PEM file or env:NAME; `intoto-action keygen PATH` makes one"
 )
@@ -106,24 +107,34 @@ def elsewhere(word: str) -> Elsewhere | None:
 
 
 def open_public_key(word: str, *, environ: Mapping[str, str], at: datetime | None = None) -> Key:
-    """The public key that PUB names: a path to a file, the text of one, `env:NAME` with that text, or `gnupg:…`.
+    """The public key or identity that PUB names.
 
-    The file is PEM, or holds a GPG key, armoured or not; such a key must not be expired `at` that time (None is now),
-    nor revoked.
+    PUB is a path to a file, the text of one, `env:NAME` with that text, `gnupg:…`, or an identity itself:
+    `identity=URI,issuer=URL[,claim=value…]`. The file is PEM, holds a GPG key, armoured or not (which must not be
+    expired `at` that time, None is now, nor revoked), or is what `layout functionary` printed.
 
-    Raises: Misused when there is nothing to read; Malformed for what is no public key, or none that may sign.
+    Raises: Misused when there is nothing to read; Malformed for what is neither, or no key that may sign.
     """
     moment = at or datetime.now(UTC)
     if word.startswith(f"{GNUPG}:"):
         from intoto_action.keys.gpg import open_public
 
         return open_public(word, environ, moment)
+    if _IDENTITY_WORD.match(word):
+        return _identity_from_word(word, "the identity on the command line")
     raw, where = _public_part(word, environ)
     if holds_gpg_key(raw):
         from intoto_action.formats.gpg_certificate import parse_certificates
         from intoto_action.trust.gpg_validity import signing_key
 
         return signing_key(parse_certificates(raw, where), None, moment, where)
+    text = raw.decode("utf-8", "surrogateescape")
+    if _IDENTITY_WORD.match(text):
+        return _identity_from_word(text.strip(), where)
+    if _IDENTITY_FILE.search(text) and not holds_pem(text):
+        from intoto_action.formats.functionary import parse_functionary
+
+        return parse_functionary(raw, where)
     return public_key_from_text(unwrap(_decoded(raw, where)), where)
 
 
@@ -138,10 +149,18 @@ def open_every_public_key(word: str, *, environ: Mapping[str, str]) -> tuple[Key
         from intoto_action.keys.gpg import exported_certificates, parse_address
 
         return every_key(exported_certificates(parse_address(word), environ), word)
+    if _IDENTITY_WORD.match(word):
+        return (open_public_key(word, environ=environ),)
     raw, where = _public_part(word, environ)
     if holds_gpg_key(raw):
         return every_key(parse_certificates(raw, where), where)
     return (open_public_key(word, environ=environ),)
+
+
+def _identity_from_word(word: str, where: str) -> Key:
+    from intoto_action.formats.functionary import parse_identity_word
+
+    return parse_identity_word(word, where)
 
 
 def password_from(name: str, environ: Mapping[str, str]) -> bytes:
@@ -277,11 +296,6 @@ def _public_part(word: str, environ: Mapping[str, str]) -> tuple[bytes, str]:
     """What PUB names, and where that is, in words. Raises: Misused."""
     if holds_pem(word):
         return unwrap(word).encode(errors="replace"), "the public key on the command line"
-    if _IDENTITY.match(word):
-        raise Misused(
-            "expected a public key (a PEM file, PEM text or env:NAME), found an identity: this version "
-            "checks signatures by keys only"
-        )
     named = parse_key_word(word, "public key", environ)
     return (_variable(named, environ) if named.variable else _file(named, GPG_CAP)[0]), named.where
 
@@ -297,7 +311,7 @@ def _variable(named: KeyWord, environ: Mapping[str, str]) -> bytes:
         )
     if len(text) > TEXT_CAP:
         raise Misused(f"{where}: expected at most {TEXT_CAP} characters, found {len(text)}")
-    return unwrap(text).encode(errors="replace")
+    return unwrap(text).encode(errors="surrogateescape")
 
 
 def _file(named: KeyWord, cap: int) -> tuple[bytes, int]:

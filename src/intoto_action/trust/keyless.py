@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from intoto_action.formats.certificate import Certificate, parse_certificate
+from intoto_action.formats.certificate import Certificate, facts_of
 from intoto_action.formats.envelope import Envelope, Signature
 from intoto_action.formats.material import Material, material_of
 from intoto_action.reason import IntotoActionError, Malformed
@@ -71,11 +71,10 @@ class TrustRoot:
         material = material_of(envelope, signature, where)
         if material is None:
             return None
-        certificate = parse_certificate(material.certificate, f"{where}, certificate")
-        self._check(material, envelope, where)
-        return certificate
+        return facts_of(self._verified(material, envelope, where), f"{where}, certificate")
 
-    def _check(self, material: Material, envelope: Envelope, where: str) -> None:
+    def _verified(self, material: Material, envelope: Envelope, where: str) -> x509.Certificate:
+        """The certificate that was verified, and no other reading of it."""
         try:
             bundle = _bundle(material)
             if material.is_envelope:
@@ -87,8 +86,26 @@ class TrustRoot:
         except Malformed:
             raise
         except Exception as error:
+            # Bytes of strangers make the libraries below raise almost anything: all of it is a signature that is none.
             expected = f"a certificate, signature and log entry that hold under {self.name}"
             raise Malformed(where, expected, _words(error)) from error
+        return bundle.signing_certificate
+
+
+def claimed_certificate(envelope: Envelope, signature: Signature, where: str) -> Certificate | None:
+    """Whose certificate stands beside a signature, read as it is when it is verified; None beside one by a key.
+
+    Nothing of it is checked: it is for showing, and for where somebody else has verified the signature.
+    Raises: Malformed for what claims to be a certificate and cannot be read.
+    """
+    material = material_of(envelope, signature, where)
+    if material is None:
+        return None
+    try:
+        certificate = _bundle(material).signing_certificate
+    except Exception as error:
+        raise Malformed(where, "a certificate with its log entry", _words(error)) from error
+    return facts_of(certificate, f"{where}, certificate")
 
 
 class _Anybody:
@@ -99,17 +116,9 @@ class _Anybody:
 
 
 def _bundle(material: Material) -> Bundle:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-    from cryptography.hazmat.primitives.serialization import Encoding
     from sigstore.models import Bundle
 
-    bundle = Bundle.from_json(material.bundle)
-    certificate = bundle.signing_certificate
-    if certificate.public_bytes(Encoding.DER) != material.certificate:
-        raise ValueError("two readings of the bundle find different certificates")
-    if not isinstance(certificate.public_key(), EllipticCurvePublicKey):
-        raise ValueError("the certificate's key is none on an elliptic curve")  # noqa: TRY004 - of the input
-    return bundle
+    return Bundle.from_json(material.bundle)
 
 
 def _remembered(document: bytes) -> Any:  # noqa: ANN401 - a subclass of a class that is imported here, late

@@ -113,6 +113,18 @@ def check_signature(envelope: Envelope, key: Key, sigstore: TrustRoot | None = N
     return next(iter(examine(envelope, (key,), sigstore).fits), None)
 
 
+def examine_certificates(
+    envelope: Envelope, sigstore: TrustRoot | None, where: str
+) -> tuple[tuple[Certificate, ...], tuple[Malformed, ...]]:
+    """The certificates of the envelope's valid keyless signatures, whoever they are of; and what is wrong with others.
+
+    For what is vouched for by the certificate itself, and not by a key or an identity that somebody lists.
+    Raises: SigstoreNeeded.
+    """
+    certificates, faults = _certificates(envelope, sigstore, where)
+    return tuple(each for _, each in certificates), tuple(faults)
+
+
 def _certificates(
     envelope: Envelope, sigstore: TrustRoot | None, where: str
 ) -> tuple[list[tuple[Signature, Certificate]], list[Malformed]]:

@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 from tests.parts.chain import ARTIFACT, IMAGE_DIGEST, NOW, Chain, MemorySigner, digests
+from tests.parts.forge import Forge, GitHubJob
+from tests.parts.keyless_signer import KeylessSigner, by_identity, trust_root
+from tests.parts.provenance import by_github, signed
 
 from intoto_action.decide.decide import Attestation, decide
-from intoto_action.decide.demands import Demands, Revoked, Trust
+from intoto_action.decide.demands import Demands, ProvenanceDemand, Revoked, Trust
 from intoto_action.formats.envelope import parse_envelope
 from intoto_action.formats.evidence import parse_signed
 from intoto_action.formats.layout import Inspection
@@ -30,6 +33,9 @@ OUTSIDE = (
     *("import", "marshal.", "pickle.", "ctypes.", "sqlite3.", "webbrowser.", "_thread.", "builtins.input"),
 )
 ROOT = Path(__file__).parents[3]
+FORGE = Forge()
+ROOT_OF_THE_FORGE = trust_root(FORGE)
+JOB = GitHubJob(sha="c0ffee", run_id="7")
 
 _listening = threading.local()
 _heard: list[str] = []
@@ -106,6 +112,18 @@ def _step_that_failed(chain: Chain) -> Demands:
     return chain.demands()
 
 
+def _step_by_an_identity(chain: Chain) -> Demands:
+    chain.sigstore = ROOT_OF_THE_FORGE
+    by_identity(chain, "build", KeylessSigner(FORGE, JOB))
+    return chain.demands()
+
+
+def _step_by_another_identity(chain: Chain) -> Demands:
+    demands = _step_by_an_identity(chain)
+    chain.link("build").signed_by(KeylessSigner(FORGE, GitHubJob.pull_request()))
+    return demands
+
+
 def _link_of_a_stranger(chain: Chain) -> Demands:
     chain.link("build").signed_by(MemorySigner())
     return chain.demands()
@@ -144,6 +162,22 @@ def _foreign_inspection(chain: Chain) -> Demands:
     return chain.demands()
 
 
+def _provenance_that_nobody_attached(chain: Chain) -> Demands:
+    return chain.demands(provenance=ProvenanceDemand(builder_id=JOB.identity))
+
+
+def _provenance(chain: Chain) -> Demands:
+    chain.sigstore = ROOT_OF_THE_FORGE
+    chain.provenance = [signed(by_github(JOB), KeylessSigner(FORGE, JOB))]
+    return chain.demands(provenance=ProvenanceDemand(builder_id=JOB.identity))
+
+
+def _provenance_of_another_builder(chain: Chain) -> Demands:
+    demands = _provenance(chain)
+    chain.provenance = [signed(by_github(JOB), KeylessSigner(FORGE, GitHubJob.pull_request()))]
+    return demands
+
+
 BREAKS: list[tuple[Break, Reason | None]] = [
     (_nothing, None),
     (_statement_of_another_image, Reason.SUBJECT_MISMATCH),
@@ -157,18 +191,24 @@ BREAKS: list[tuple[Break, Reason | None]] = [
     (_step_that_failed, Reason.LINK_INVALID),
     (_link_of_a_stranger, Reason.LINK_SIGNATURE),
     (_threshold_of_two, Reason.THRESHOLD),
+    (_step_by_an_identity, None),
+    (_step_by_another_identity, Reason.IDENTITY_MISMATCH),
     (_artifact_that_was_changed, Reason.RULE_VIOLATION),
     (_image_that_nobody_made, Reason.SUBJECT_UNBOUND),
     (_another_repository, Reason.SOURCE_MISMATCH),
     (_links_of_no_run, Reason.RUN_MISMATCH),
     (_foreign_inspection, Reason.INSPECTION_REFUSED),
+    (_provenance, None),
+    (_provenance_that_nobody_attached, Reason.PROVENANCE_MISSING),
+    (_provenance_of_another_builder, Reason.PROVENANCE_MISMATCH),
 ]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _imported() -> None:
     """Every module that a decision needs is there before anybody listens."""
-    Chain().verify()
+    keyless = Chain(sigstore=ROOT_OF_THE_FORGE)
+    by_identity(keyless, "build", KeylessSigner(FORGE, JOB)).verify()
 
 
 @pytest.mark.parametrize(("broken", "reason"), BREAKS, ids=[each.__name__.strip("_") for each, _ in BREAKS])
@@ -181,7 +221,10 @@ def test_a_decision_does_nothing_outside_of_itself(
 
     def decision() -> None:
         attestation = Attestation(parse_envelope(bundle, "the bundle"), "the bundle")
-        verdicts.append(decide(attestation, chain.image, demands, at=chain.now))
+        provenance = chain.provenances()
+        verdicts.append(
+            decide(attestation, chain.image, demands, provenance, at=chain.now, sigstore=chain.sigstore)
+        )
 
     assert events_of(decision) == []
     assert verdicts[0].reason is reason
@@ -189,10 +232,9 @@ def test_a_decision_does_nothing_outside_of_itself(
 
 def test_every_reason_of_the_decision_is_among_them() -> None:
     later = {Reason.INVALID_REFERENCE, Reason.MUTABLE_REFERENCE, Reason.REGISTRY_ERROR, Reason.INTERNAL_ERROR}
-    keyless = {Reason.IDENTITY_MISMATCH, Reason.SIGSTORE_UNAVAILABLE, Reason.OVERLOADED}
-    of_signing = {Reason.KEY_UNAVAILABLE}
-    of_other_issues = {Reason.INSPECTION_FAILED, Reason.PROVENANCE_MISSING, Reason.PROVENANCE_MISMATCH}
-    assert set(Reason) - {reason for _, reason in BREAKS} == later | keyless | of_signing | of_other_issues
+    services = {Reason.SIGSTORE_UNAVAILABLE, Reason.KEY_UNAVAILABLE, Reason.OVERLOADED}
+    of_other_issues = {Reason.INSPECTION_FAILED}
+    assert set(Reason) - {reason for _, reason in BREAKS} == later | services | of_other_issues
 
 
 def test_metablocks_are_read_without_a_look_outside() -> None:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.parts.github_job import GITHUB_ISSUER
 from tests.parts.key_material import public
 from tests.parts.openpgp import (
     ALICE,
@@ -39,6 +40,8 @@ from tests.parts.openpgp import (
 )
 from tests.parts.openpgp import armoured as gpg_armoured
 
+from intoto_action.formats.functionary import functionary_lines
+from intoto_action.formats.identity import identity_of
 from intoto_action.keys import words
 from intoto_action.keys.keygen import generate
 from intoto_action.keys.words import open_every_public_key, open_public_key, open_signer
@@ -545,10 +548,60 @@ def test_a_certificate_in_place_of_a_public_key_says_how_to_take_the_key_out() -
         open_public_key(certificate(), environ={})
 
 
-@pytest.mark.parametrize("word", ["identity=https://x,issuer=https://y", "issuer=https://y,identity=x"])
-def test_an_identity_says_that_this_version_checks_keys(word: str) -> None:
-    with pytest.raises(Misused, match="found an identity"):
-        open_public_key(word, environ={})
+BUILD = "https://github.com/octo/app/.github/workflows/build.yml@refs/heads/main"
+IDENTITY_WORD = f"identity={BUILD},issuer={GITHUB_ISSUER},event=push"
+IDENTITY = identity_of(BUILD, GITHUB_ISSUER, {"event": "push"})
+
+
+@pytest.mark.parametrize(
+    ("word", "environ"),
+    [
+        (IDENTITY_WORD, {}),
+        (",".join(reversed(IDENTITY_WORD.split(",")[:2])) + ",event=push", {}),
+        ("env:PUB", {"PUB": f"\n{IDENTITY_WORD}\n"}),
+        ("env:PUB", {"PUB": "\n".join(functionary_lines("x", IDENTITY, {}))}),
+        ("env:PUB", {"PUB": f"{{x: {{identity: {BUILD}, issuer: {GITHUB_ISSUER}, event: push}}}}"}),
+        (
+            "env:PUB",
+            {"PUB": f'{{"x": {{"identity": "{BUILD}", "issuer": "{GITHUB_ISSUER}", "event": "push"}}}}'},
+        ),
+    ],
+)
+def test_an_identity_stands_where_a_public_key_does(word: str, environ: dict[str, str]) -> None:
+    assert open_public_key(word, environ=environ) == IDENTITY
+
+
+def test_a_file_that_layout_functionary_printed_is_a_public_key_s(tmp_path: Path) -> None:
+    path = tmp_path / "builder.yaml"
+    path.write_text(
+        "# a comment\n" + "\n".join(functionary_lines("x", IDENTITY, {"environment": "eu"}, "more"))
+    )
+    assert open_public_key(str(path), environ={}) == IDENTITY
+
+
+@pytest.mark.parametrize(
+    ("word", "environ", "said"),
+    [
+        ("identity=https://x", {}, "the identity on the command line: expected the issuer"),
+        ("issuer=https://y,identity=x y", {}, "the identity on the command line, identity: expected"),
+        (f"{IDENTITY_WORD},refs", {}, "a value with a comma in it goes into a file"),
+        ("env:PUB", {"PUB": "identity=x"}, "the environment variable PUB: expected the issuer"),
+        ("env:PUB", {"PUB": "x: {identity: y}"}, "the environment variable PUB:1:4: expected the issuer"),
+        ("env:PUB", {"PUB": "identity: x\nissuer: y"}, "expected NAME: and below it an identity"),
+        ("env:PUB", {"PUB": "x: {identity: \udcff}"}, "expected text in UTF-8"),
+        ("env:PUB", {"PUB": "something else"}, "expected a public key"),
+    ],
+)
+def test_a_word_that_is_no_identity_is_told(word: str, environ: dict[str, str], said: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        open_public_key(word, environ=environ)
+    assert said in str(caught.value)
+
+
+def test_a_private_key_beside_the_word_identity_is_not_repeated(pems: dict[str, str]) -> None:
+    with pytest.raises(IntotoActionError) as caught:
+        open_public_key("env:PUB", environ={"PUB": f"x: {{identity: |\n{pems['ed25519']}}}"})
+    assert pems["ed25519"].split("\n")[1][:12] not in repr(caught.value)
 
 
 def test_an_empty_variable_for_a_public_key_is_named() -> None:
