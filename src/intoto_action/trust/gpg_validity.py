@@ -278,7 +278,7 @@ def _is_by(packet: SignaturePacket, key: KeyPacket, data: bytes) -> bool:
     return (
         understood
         and key.crypto is not None
-        and packet.may_be_by(key.fingerprint)
+        and packet.may_be_by(key.fingerprint)  # signatures of others are many, and not worth the arithmetic
         and packet.hashed.last(CREATED) is not None
         and holds(key.crypto, packet.value, data, packet.hashed)
     )

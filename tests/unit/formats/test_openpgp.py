@@ -209,7 +209,7 @@ class TestSignatures:
         with pytest.raises(Malformed):
             read_hashed(raw, WHERE)
         with pytest.raises(Malformed):
-            read_hashed(ALICE.sign(0x00, b"").headers + b"\x00", WHERE)
+            read_hashed(ALICE.sign(0x00, b"").headers + subpacket(20, b"x"), WHERE)
 
     @given(st.binary(max_size=300) | damaged(BOB.sign(0x13, b"x").body))
     def test_any_bytes_are_a_signature_or_malformed(self, body: bytes) -> None:

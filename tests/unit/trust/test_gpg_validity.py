@@ -188,7 +188,17 @@ class TestExpiry:
         forged = BOB.sign(
             0x30, key.user_data("A"), created=MADE + DAY, issuer=ALICE.fingerprint, algorithm=22
         )
-        assert opened(key.more_of_user(stranger, forged)).keyid == ALICE.fingerprint
+        unread = BOB.sign(0x30, key.user_data("A"), created=MADE + DAY, algorithm=17)
+        assert opened(key.more_of_user(stranger, forged, unread)).keyid == ALICE.fingerprint
+
+    def test_of_two_user_ids_the_newer_one_tells_the_end_wherever_it_stands(self) -> None:
+        for first, second in ((0, DAY), (DAY, 0)):
+            key = Exported(ALICE).user("A", key_flags(SIGN), expires_after(900), created=MADE + first)
+            both = key.user("B", key_flags(SIGN), expires_after(30), created=MADE + second)
+            if second > first:
+                assert "which expired" in refusal(both)
+            else:
+                assert opened(both).keyid == ALICE.fingerprint
 
 
 class TestRevocation:
