@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from intoto_action.formats.certificate import Certificate
 from intoto_action.formats.envelope import parse_envelope
 from intoto_action.formats.functionary import functionary_lines, identity_from_texts, written_claim_fault
 from intoto_action.formats.identity import CLAIMS, SOURCE_REPOSITORY, Identity, identity_of
@@ -78,6 +79,14 @@ def propose_signer(path: Path) -> Proposal:
         f"the certificate in {path} is taken as it stands there: neither it nor the signature is checked here"
     )
     return _proposal(certificate.identity, certificate.issuer, certificate.claims, (note,), str(path))
+
+
+def propose_certificate(certificate: Certificate, where: str) -> Proposal:
+    """The identity of a certificate that has just been used, or that somebody has verified.
+
+    Raises: Malformed when no layout can name it.
+    """
+    return _proposal(certificate.identity, certificate.issuer, certificate.claims, (), where)
 
 
 def _proposal(

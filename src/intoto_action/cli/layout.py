@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from intoto_action.cli.options import SigningOptions, example, option, signing_options, tell
+from intoto_action.cli.keyless_options import KeylessOptions, keyless_options, say_signer
+from intoto_action.cli.options import (
+    SigningOptions,
+    SigstoreOptions,
+    example,
+    option,
+    signing_options,
+    sigstore_options,
+    tell,
+)
 from intoto_action.reason import ExitCode, Misused
 
 if TYPE_CHECKING:
@@ -29,6 +38,8 @@ def layout() -> None:
     )
 )
 @signing_options("layout")
+@keyless_options("layout")
+@sigstore_options("layout")
 @option(
     "layout",
     "-o",
@@ -42,7 +53,15 @@ def layout() -> None:
 @click.option("--append", is_flag=True, help="Add a signature to the signed layout that is there.")
 @click.option("--force", is_flag=True, help="Replace a signed layout that is there.")
 @click.argument("source", metavar="layout.yaml", type=click.Path(path_type=Path))
-def sign(signing: SigningOptions, output: Path, append: bool, force: bool, source: Path) -> None:
+def sign(
+    signing: SigningOptions,
+    keyless: KeylessOptions,
+    sigstore: SigstoreOptions,
+    output: Path,
+    append: bool,
+    force: bool,
+    source: Path,
+) -> None:
     """Compile layout.yaml and sign what it means.
 
     Everything wrong with it is told with file, line and column, and nothing is signed. With --append it must still
@@ -62,10 +81,11 @@ def sign(signing: SigningOptions, output: Path, append: bool, force: bool, sourc
     at = datetime.now(UTC)
     compiled = compile_file(source, at=at)
     _say(compiled.warnings, err=True)
-    signer = signing.signer()
+    signer = signing.signer(keyless=lambda: keyless.signer(sigstore.instance()))
     signed = _appended(compiled, output, signer, at) if append else _signed(compiled, signer)
     write_whole(output, signed.document, overwrite=append or force)
     _tell_signed(output, signed, signer)
+    say_signer(signer)
 
 
 @layout.command(epilog=example("intoto-action layout show root.layout"))

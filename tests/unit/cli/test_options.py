@@ -18,6 +18,7 @@ from intoto_action.cli.options import (
 from intoto_action.cli.trust_options import TrustOptions, trust_options
 from intoto_action.decide.demands import Demands, SameAs
 from intoto_action.keys.keygen import generate
+from intoto_action.keys.words import open_signer
 from intoto_action.reason import Malformed, Misused
 
 ALICE, BOB = generate("ed25519", None).public, generate("ecdsa", None).public
@@ -111,9 +112,12 @@ class TestSigning:
         with pytest.raises(Misused, match="expected --key KEY"):
             self.parse().signer()
 
-    def test_keyless_says_that_this_version_signs_with_keys(self) -> None:
-        with pytest.raises(Misused, match="this version signs with keys"):
-            self.parse("--keyless").signer()
+    @pytest.mark.parametrize("words", [("--keyless",), ("--key", "keyless:")])
+    def test_a_flag_and_a_word_say_that_an_identity_signs(self, words: tuple[str, ...]) -> None:
+        signer = open_signer("env:K", environ={"K": generate("ed25519", None).private_pem.decode()})
+        signing = self.parse(*words)
+        assert signing.is_keyless
+        assert signing.signer(keyless=lambda: signer) is signer
 
     def test_a_key_and_keyless_are_one_too_many(self) -> None:
         with pytest.raises(Misused, match="found both"):
