@@ -15,6 +15,7 @@ import msgspec
 from intoto_action.formats.certificate import Certificate
 from intoto_action.formats.envelope import parse_envelope
 from intoto_action.formats.functionary import functionary_lines, identity_from_texts, written_claim_fault
+from intoto_action.formats.github_claims import GithubClaims
 from intoto_action.formats.identity import CLAIMS, SOURCE_REPOSITORY, Identity, identity_of
 from intoto_action.formats.workflow import workflow_of
 from intoto_action.reason import Misused
@@ -78,7 +79,25 @@ def propose_signer(path: Path) -> Proposal:
     note = (
         f"the certificate in {path} is taken as it stands there: neither it nor the signature is checked here"
     )
-    return _proposal(certificate.identity, certificate.issuer, certificate.claims, (note,), str(path))
+    return _proposal(
+        certificate.identity, certificate.issuer, certificate.claims, (note,), f"{path}, certificate"
+    )
+
+
+def propose_job(claims: GithubClaims) -> Proposal:
+    """The identity that Fulcio will make of this job's OIDC token. The provider vouches for it, and nobody else yet.
+
+    Source: Fulcio's configuration for GitHub.
+    """
+    named = {
+        SOURCE_REPOSITORY: claims.repository_uri,
+        "source-repository-id": claims.repository_id,
+        "source-owner-id": claims.repository_owner_id,
+        "source-ref": claims.ref,
+        "runner-environment": claims.runner_environment,
+        "event": claims.event_name,
+    }
+    return _proposal(claims.builder, claims.iss, named, (), "the OIDC token")
 
 
 def propose_certificate(certificate: Certificate, where: str) -> Proposal:
@@ -98,7 +117,7 @@ def _proposal(
         if name in claims and not written_claim_fault(name, claims[name])
     }
     demanded = {name: sound[name] for name in (SOURCE_REPOSITORY,) if name in sound}
-    found = identity_of(identity, issuer, demanded, f"{where}, certificate")
+    found = identity_of(identity, issuer, demanded, where)
     workflow = workflow_of(identity)
     is_reusable = workflow is not None and workflow.repository != demanded.get(SOURCE_REPOSITORY)
     left_out = {*demanded, *(() if is_reusable else _OF_REUSABLE)}

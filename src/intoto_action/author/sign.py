@@ -10,6 +10,7 @@ import msgspec
 from intoto_action.author.compile import Compiled, compile_layout
 from intoto_action.author.expiry import expiry
 from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope
+from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key, PublicKey
 from intoto_action.formats.layout import Layout, encode_layout, parse_instant, parse_layout
 from intoto_action.formats.yaml import YAML_CAP
@@ -77,7 +78,7 @@ def co_sign_layout(compiled: Compiled, stored: Envelope, signer: Signer, *, at: 
             "that was signed, or sign this one anew without --append"
         )
     if _has_signed(stored, signer.key):
-        what = "a key" if isinstance(signer.key, PublicKey) else "an identity"
+        what = "an identity" if isinstance(signer.key, Identity) else "a key"
         raise Misused(f"expected {what} that has not signed this layout yet, found {signer.key}, which has")
     document = append_signature(stored, signer, _keyids(signer.key))
     return SignedLayout(document, payload, layout)
@@ -87,7 +88,7 @@ def _has_signed(stored: Envelope, key: Key) -> bool:
     """Whether there is a signature by the key, or one with a certificate of the identity, which is not checked here:
     whoever verifies the layout counts it or does not, and a second one by the same identity would change nothing.
     """
-    if isinstance(key, PublicKey):
+    if not isinstance(key, Identity):
         return check_signature(stored, key) is not None
     claimed = [claimed_certificate(stored, each, "the signed layout") for each in stored.signatures]
     return any(each and (each.identity, each.issuer) == (key.identity, key.issuer) for each in claimed)

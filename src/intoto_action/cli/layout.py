@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intoto_action.cli.functionary import functionary
 from intoto_action.cli.keyless_options import KeylessOptions, keyless_options, say_signer
 from intoto_action.cli.options import (
     SigningOptions,
@@ -16,7 +17,6 @@ from intoto_action.cli.options import (
     option,
     signing_options,
     sigstore_options,
-    tell,
 )
 from intoto_action.reason import ExitCode, Misused
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 @click.group()
 def layout() -> None:
     """Sign a layout.yaml, show a layout, look for what is wrong with one."""
+
+
+layout.add_command(functionary)
 
 
 @layout.command(
@@ -111,65 +114,6 @@ def lint(file: Path) -> int:
     _say([*checked.errors, *checked.warnings])
     _say([f"{file}: {_count(checked.errors, 'error')}, {_count(checked.warnings, 'warning')}"])
     return ExitCode.DENIED if checked.errors else ExitCode.PASS
-
-
-@layout.command(
-    epilog=example(
-        "intoto-action layout functionary --repository octo/app --workflow release.yml --ref 'refs/tags/*'",
-        "intoto-action layout functionary --from-link links/build.12345678.link > builder.yaml",
-    )
-)
-@option(
-    "layout functionary",
-    "--repository",
-    metavar="OWNER/NAME",
-    help="Where the workflow runs; a URI for another server.",
-)
-@option(
-    "layout functionary",
-    "--workflow",
-    metavar="FILE",
-    help="Its file; OWNER/NAME/.github/workflows/FILE for a reusable one of another repository.",
-)
-@option(
-    "layout functionary",
-    "--ref",
-    metavar="REF",
-    help="Where the file stands: a branch, a tag, refs/tags/*; of a reusable one also a commit.",
-)
-@option(
-    "layout functionary",
-    "--issuer",
-    metavar="URL",
-    help="Who vouches for it; not needed for github.com.",
-)
-@option(
-    "layout functionary",
-    "--from-link",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Take it from the certificate of a link, or of another signed document. Nothing is verified.",
-)
-def functionary(
-    repository: str | None, workflow: str | None, ref: str | None, issuer: str | None, from_link: Path | None
-) -> None:
-    """Print the identity of a workflow as YAML, for functionaries: of a layout.yaml, or as a file for PUB."""
-    from intoto_action.author.propose import propose_signer, propose_workflow
-
-    words = {"--repository": repository, "--workflow": workflow, "--ref": ref, "--issuer": issuer}
-    given = [flag for flag, word in words.items() if word is not None]
-    if from_link is not None:
-        if given:
-            raise Misused(f"expected --from-link alone, found {', '.join(given)} too")
-        proposal = propose_signer(from_link)
-    elif repository is None or workflow is None or ref is None:
-        found = ", ".join(given) or "none of them"
-        raise Misused(f"expected --repository, --workflow and --ref, or --from-link, found {found}")
-    else:
-        proposal = propose_workflow(repository, workflow, ref, issuer)
-    for note in proposal.notes:
-        tell(note)
-    _say(proposal.lines)
 
 
 def _signed(compiled: Compiled, signer: Signer) -> SignedLayout:

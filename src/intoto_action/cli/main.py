@@ -24,6 +24,7 @@ VERBS: Mapping[str, str] = {
     "record": "Run a step and record what went in and came out.",
     "sign": "Sign the link that `record --unsigned` left.",
     "attach": "Put links and layout on an image.",
+    "provenance": "Write SLSA provenance for an image.",
     "verify": "Check an image against a layout, and explain.",
     "evidence": "Take the evidence of an image apart.",
     "inspect": "Run a built-in inspection on a directory of links.",

@@ -203,8 +203,9 @@ def _who_signs(
     from intoto_action.record.credentials import credentials
 
     if not signing.is_keyless:
-        word, password_env = signing.key, signing.password_env
-        return credentials(word, password_env, os.environ) if word else None
+        if not signing.key:
+            return None
+        return credentials(signing.key, signing.password_env, os.environ, signing.public_key)
     from intoto_action.record.keyless_credentials import KeylessCredentials
 
     return KeylessCredentials(

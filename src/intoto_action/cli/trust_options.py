@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -13,10 +14,11 @@ from intoto_action.cli.options import Callback, group, pair
 from intoto_action.reason import Misused
 
 if TYPE_CHECKING:
-    from intoto_action.decide.demands import Demands, Revoked, SameAs
+    from intoto_action.decide.demands import Demands, ProvenanceDemand, Revoked, SameAs
     from intoto_action.formats.envelope import Envelope
 
 R = TypeVar("R")
+_GPG_FINGERPRINT = re.compile(r"[0-9a-fA-F]{40}\Z")
 
 
 class TrustOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +33,13 @@ class TrustOptions(msgspec.Struct, frozen=True, kw_only=True):
     layout_expires_after: datetime | None = None
     same_run: bool = False
 
-    def demands(self, *, environ: Mapping[str, str], layout: Envelope | None = None) -> Demands:
+    def demands(
+        self,
+        *,
+        environ: Mapping[str, str],
+        layout: Envelope | None = None,
+        provenance: ProvenanceDemand | None = None,
+    ) -> Demands:
         """What the words demand; without --layout-key the layout's root is not checked (`layout_trust` None).
 
         Raises: Misused and Malformed for keys that cannot be read, or a threshold that they cannot reach.
@@ -60,6 +68,7 @@ class TrustOptions(msgspec.Struct, frozen=True, kw_only=True):
             same_as=tuple(_same_as(mirror, origin) for mirror, origin in self.same_as),
             subject_step=self.subject_step,
             same_run=self.same_run,
+            provenance=provenance,
         )
 
 
@@ -72,8 +81,8 @@ def trust_options(callback: Callback[R]) -> Callback[R]:
             "--layout-key",
             multiple=True,
             metavar="PUB",
-            help="A layout owner: a PEM file, PEM text, env:NAME, what `layout functionary` printed, or an identity "
-            "(identity=URI,issuer=URL[,claim=value]). Repeatable.",
+            help="A layout owner: a PEM or GPG file, its text, env:NAME, gnupg:…, what `layout functionary` prints, or "
+            "an identity (identity=URI,issuer=URL[,claim=value]). Repeatable.",
         ),
         click.option(
             "--layout-threshold",
@@ -169,7 +178,7 @@ def _repositories(text: str) -> str:
 def _revoked(words: Sequence[str], environ: Mapping[str, str]) -> Revoked:
     from intoto_action.decide.demands import Revoked, is_hex_digest
     from intoto_action.formats.identity import Identity
-    from intoto_action.keys.words import open_public_key
+    from intoto_action.keys.words import open_every_public_key
 
     keyids: set[str] = set()
     layouts: set[str] = set()
@@ -179,12 +188,15 @@ def _revoked(words: Sequence[str], environ: Mapping[str, str]) -> Revoked:
         if is_hex_digest(digest):
             layouts.add(digest)
             keyids |= {digest} if digest == word else set()
+        elif _GPG_FINGERPRINT.match(word):
+            keyids.add(word.lower())
         elif digest != word or (len(word) < 64 and all(each in "0123456789abcdef" for each in word)):
             raise Misused(
-                f"--revoked: expected a whole keyid or sha256 of 64 hex digits, found {word[:200]!r}"
+                f"--revoked: expected a whole keyid or sha256 of 64 hex digits, or the fingerprint of a GPG key of 40, "
+                f"found {word[:200]!r}"
             )
         else:
-            key = open_public_key(word, environ=environ)
-            keyids |= key.names
-            identities += [key] if isinstance(key, Identity) else []
+            keys = open_every_public_key(word, environ=environ)
+            keyids.update(*(key.names for key in keys))
+            identities += [key for key in keys if isinstance(key, Identity)]
     return Revoked(frozenset(keyids), frozenset(layouts), tuple(identities))

@@ -206,7 +206,7 @@ def _signature_fault(assessed: _Assessed) -> str:
         return "no signature at all"
     if assessed.signatures.faults:
         fault = assessed.signatures.faults[0]
-        return f"a keyless one that does not hold: {fault.found} (expected {fault.expected})"
+        return f"one that does not hold: {fault.found} (expected {fault.expected})"
     hints = sorted({each.keyid[:8] or "no keyid" for each in assessed.envelope.signatures})
     return f"none by them (the signatures claim {', '.join(hints)})"
 

@@ -59,9 +59,16 @@ _ADVICE = {
         "Only built-in inspections run here: take the evidence out with `intoto-action evidence "
         "extract`, and run stock in-toto-verify on it."
     ),
-    Reason.PROVENANCE_MISSING: "Attach provenance to the image.",
-    Reason.PROVENANCE_MISMATCH: "Compare the builder and the source of the provenance with what is demanded.",
+    Reason.PROVENANCE_MISSING: (
+        "Attach provenance to this digest (`attach --provenance auto` in a GitHub Actions job, `--provenance FILE` "
+        "elsewhere), or give its bundle with --bundle."
+    ),
+    Reason.PROVENANCE_MISMATCH: (
+        "Verify an image that the demanded workflow built from the demanded source; if this one was, attach "
+        "provenance by that workflow itself."
+    ),
     Reason.SIGSTORE_UNAVAILABLE: "Try again; if it lasts, look at the status page of the Sigstore instance.",
+    Reason.KEY_UNAVAILABLE: "Look at the service or the device that holds the key, and at your access to it.",
     Reason.OVERLOADED: "Try again in a moment; if it lasts, give the service more room.",
     Reason.INTERNAL_ERROR: "This is a fault of intoto-action, not of the image: report it.",
 }

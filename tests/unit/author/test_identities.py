@@ -126,9 +126,7 @@ class TestFaults:
         steps = STEPS.replace("[alice]", "[alice, bob]\n    threshold: 2")
         assert "issuer" in only(draft.faults(by("{identity: x}", steps=steps)))
         alice = f"{{identities: [{EXACT}, {{identity: x}}]}}"
-        assert all(
-            "issuer" in fault or "one key or" in fault for fault in draft.faults(by(alice, steps=steps))
-        )
+        assert "issuer" in only(draft.faults(by(alice, steps=steps.replace("threshold: 2", "threshold: 3"))))
 
     def test_two_functionaries_whom_one_signer_fits_are_an_error_above_a_threshold_of_one(
         self, draft: Draft

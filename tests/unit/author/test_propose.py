@@ -12,9 +12,10 @@ from tests.parts.forge import Fault, Forge, GitHubJob
 from tests.parts.github_job import GITHUB_ISSUER
 from tests.parts.keyless_signer import KeylessSigner
 
-from intoto_action.author.propose import Proposal, propose_signer, propose_workflow
+from intoto_action.author.propose import Proposal, propose_job, propose_signer, propose_workflow
 from intoto_action.formats.envelope import PAYLOAD_TYPE
 from intoto_action.formats.functionary import parse_functionary
+from intoto_action.formats.github_claims import parse_github_claims
 from intoto_action.formats.identity import identity_of
 from intoto_action.keys.sealing import seal, seal_bundle
 from intoto_action.reason import Malformed, Misused
@@ -87,6 +88,26 @@ class TestFromWords:
         with pytest.raises(Malformed) as caught:
             propose_workflow(*words)
         assert said in str(caught.value)
+
+
+class TestFromAToken:
+    @pytest.mark.parametrize("job", [GitHubJob(), GitHubJob.tag(), GitHubJob.pull_request(), SHARED])
+    def test_it_is_what_a_certificate_of_the_same_job_says(
+        self, forge: Forge, tmp_path: Path, job: GitHubJob
+    ) -> None:
+        claims = parse_github_claims({"iss": GITHUB_ISSUER, **job.token_claims}, "token")
+        of_token = propose_job(claims)
+        signed = propose(tmp_path / "x", seal(PAYLOAD_TYPE, PAYLOAD, KeylessSigner(forge, job)))
+        assert of_token.identity == signed.identity
+        assert of_token.optional.items() <= signed.optional.items()
+        assert {"source-repository-id", "source-owner-id"} <= of_token.optional.keys()
+        assert of_token.notes == signed.notes[1:]
+
+    def test_a_server_of_its_own_is_known_by_its_issuer(self) -> None:
+        issuer = "https://ghe.corp/_services/token"
+        proposal = propose_job(parse_github_claims({"iss": issuer, **GitHubJob().token_claims}, "token"))
+        assert proposal.identity.identity == GitHubJob().identity.replace("github.com", "ghe.corp")
+        assert dict(proposal.identity.claims) == {"source-repository": "https://ghe.corp/octo/app"}
 
 
 class TestFromWhatWasSigned:

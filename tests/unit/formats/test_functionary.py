@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.parts.github_job import GITHUB_ISSUER
 
@@ -238,6 +238,8 @@ def made(identity: str, claims: dict[str, str]) -> Identity | None:
 
 
 @given(TEXTS, CLAIM_SETS)
+@example("o'neil@octo.example", {"environment": "it's 'prod' # eu: yes"})
+@example("- x: y", {"environment": "no"})
 def test_what_is_printed_is_read_as_the_same_identity(identity: str, claims: dict[str, str]) -> None:
     expected = made(identity, claims)
     if expected is None:

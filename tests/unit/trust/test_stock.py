@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,13 +70,18 @@ def renamed(document: bytes, keyid: str) -> bytes:
 
 def stock_verify(chain: Chain, directory: Path, owner: Key | None = None) -> None:
     """The chain as a directory, under in-toto's own verifier. Raises as that does."""
-    layout = directory / "root.layout"
-    layout.write_bytes(chain.sealed_layout())
+    stock_directory(chain, directory)
+    key = owner or chain.root.key
+    layout = Metadata.load(str(directory / "root.layout"))
+    in_toto_verify(layout, {key.keyid: entry(key)}, link_dir_path=str(directory))
+
+
+def stock_directory(chain: Chain, directory: Path) -> None:
+    """The layout and the links as a stock verifier looks for them."""
+    (directory / "root.layout").write_bytes(chain.sealed_layout())
     for each in chain.links:
         (keyid,) = chain.step(each.link.name).pubkeys
         (directory / link_file_name(each.link.name, keyid)).write_bytes(renamed(each.sealed(), keyid))
-    key = owner or chain.root.key
-    in_toto_verify(Metadata.load(str(layout)), {key.keyid: entry(key)}, link_dir_path=str(directory))
 
 
 def as_stock(signature: Signature, **changes: Any) -> StockSignature:
@@ -266,6 +272,17 @@ class TestTheReferenceVerifier:
         by_identity(chain, "build", KeylessSigner(forge, job), CLAIMS)
         with pytest.raises(ThresholdVerificationError):
             stock_verify(chain, tmp_path)
+
+
+def test_the_lines_of_the_documentation_do_what_they_say(
+    chain: Chain, forge: Forge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "layouts.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    stock_directory(chain, tmp_path)
+    (tmp_path / "trusted_root.json").write_text(forge.trusted_root)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(lines, "docs/layouts.md", "exec"), {"owner": entry(chain.root.key)})
 
 
 class TestAReaderThatDoesNotKnowUs:
