@@ -42,8 +42,10 @@ class VsaOptions(msgspec.Struct, frozen=True):
         Raises: Misused.
         """
         if not self.is_wanted:
-            if self.file is not None or self.signing.password_env is not None:
-                raise Misused("expected --vsa-key KEY beside --vsa and --password-env: who signs the VSA?")
+            if self.file or self.signing.password_env or self.signing.public_key:
+                raise Misused(
+                    "expected --vsa-key KEY beside --vsa, --password-env and --public-key: who signs the VSA?"
+                )
             return
         if not images:
             raise Misused("a VSA speaks of an image: leave --vsa-key out with --link-dir")
@@ -60,17 +62,24 @@ class VsaOptions(msgspec.Struct, frozen=True):
 
 
 def vsa_options(callback: Callback[R]) -> Callback[R]:
-    """`--vsa-key`, `--password-env` and `--vsa`, handed to the verb as `vsa: VsaOptions`."""
+    """`--vsa-key`, `--password-env`, `--public-key` and `--vsa`, handed to the verb as `vsa: VsaOptions`."""
     return group(
         "vsa",
         _vsa_options,
         click.option(
             "--vsa-key",
             metavar="KEY",
-            help="Sign a verification summary attestation of each image that passes, and attach it. A PEM file or "
-            "env:NAME; no key that the decision counts on.",
+            help="Sign a verification summary attestation of each image that passes, and attach it. A PEM file, "
+            "env:NAME, or the URI of a KMS or HSM; no key that the decision counts on.",
         ),
-        click.option("--password-env", metavar="VAR", help="The variable with the password of --vsa-key."),
+        click.option(
+            "--password-env", metavar="VAR", help="The variable with the password or the PIN of --vsa-key."
+        ),
+        click.option(
+            "--public-key",
+            metavar="PUB",
+            help="The public part of --vsa-key: needed beside the URI of a KMS or HSM.",
+        ),
         click.option(
             "--vsa",
             "vsa_file",
@@ -81,5 +90,7 @@ def vsa_options(callback: Callback[R]) -> Callback[R]:
     )(callback)
 
 
-def _vsa_options(vsa_key: str | None, password_env: str | None, vsa_file: Path | None) -> VsaOptions:
-    return VsaOptions(SigningOptions(vsa_key, password_env), vsa_file)
+def _vsa_options(
+    vsa_key: str | None, password_env: str | None, public_key: str | None, vsa_file: Path | None
+) -> VsaOptions:
+    return VsaOptions(SigningOptions(vsa_key, password_env, public_key=public_key), vsa_file)
