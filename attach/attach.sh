@@ -29,7 +29,7 @@ command -v cosign >/dev/null || words+=(--push-with native)
 evidence=$(mktemp -d "$RUNNER_TEMP/in-toto/evidence.XXXXXXXX")/evidence.json
 cd -- "$GITHUB_WORKSPACE"
 said=$("$INTOTO_ACTION_PYTHON" -I -X utf8 -m intoto_action attach "${words[@]}" --output "$evidence" \
-    -- "$INTOTO_ACTION_ATTACH_IMAGE")
+    -- "$INTOTO_ACTION_ATTACH_IMAGE" </dev/null)
 printf '%s\n' "$said"
 [[ $said =~ ^attached\ (sha256:[0-9a-f]{64})\ to\ ([^[:space:]]+@sha256:[0-9a-f]{64})$ ]] ||
     fail "expected attach to say what it attached, found other words: this is a fault of intoto-action, not of yours"

@@ -37,7 +37,7 @@ done <<<"$INTOTO_ACTION_VERIFY_IMAGE"
 cd -- "$GITHUB_WORKSPACE"
 rm -f -- "$report" # one from before would be read as ours
 code=0
-"$INTOTO_ACTION_PYTHON" -I -X utf8 -m intoto_action verify "${words[@]}" ${images[@]+"${images[@]}"} || code=$?
+"$INTOTO_ACTION_PYTHON" -I -X utf8 -m intoto_action verify "${words[@]}" ${images[@]+"${images[@]}"} </dev/null || code=$?
 if [[ -f $report ]]; then
     "$INTOTO_ACTION_PYTHON" -I -X utf8 "${BASH_SOURCE[0]%/*}/outputs.py" "$report" >>"$GITHUB_OUTPUT"
 fi

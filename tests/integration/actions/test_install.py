@@ -149,7 +149,10 @@ def test_what_runs_is_what_the_runner_downloaded_and_what_is_locked(job: Job, ac
     theirs = {path.relative_to(place): path.read_bytes() for path in place.rglob("*.py")}
     ours = action / "src/intoto_action"
     assert theirs == {path.relative_to(ours): path.read_bytes() for path in ours.rglob("*.py")}
-    listing = "import importlib.metadata as m, json; print(json.dumps([[d.name, d.version] for d in m.distributions()]))"
+    listing = (
+        "from importlib.metadata import distributions; import json; "
+        "print(json.dumps([(each.name, each.version) for each in distributions()]))"
+    )
     installed = {
         f"{name.lower().replace('_', '-')}=={version}" for name, version in json.loads(job.ask("-c", listing))
     }
