@@ -1,5 +1,6 @@
 """One function a target of the Makefile. Each takes the words of ARGS and returns an exit code."""
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,23 +8,31 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
-from make import debian, pinned_tools
+from make import debian, go_tools, pinned_tools
 from make.cache import BUILD, CHECKOUT, cache_directory, say
-from make.environment import REQUIREMENTS, environment_of, locked_python, project_python
+from make.environment import REQUIREMENTS, environment_of, is_installed, locked_python, project_python
 from make.failure import MakeError
 
 _REPORTS = BUILD / "reports"
 _SIDE_BY_SIDE = ("-n", "2")
 _UNIT_SECONDS = 60
+_SIGSTORE = ("fulcio", "rekor-server", "timestamp-server")
 _COUNTED = ("failed", "passed", "skipped", "error")
 
 
 def demo(words: Sequence[str]) -> int:
-    """The demo, on the locked runtime requirements and this source tree and nothing else."""
+    """The demo, on the locked runtime requirements and this source tree and nothing else.
+
+    Where `make test` has built a Sigstore before, it vouches for a release without keys too.
+    """
     python = locked_python("runtime")
-    return _run(
-        [python, "-m", "intoto_action", "demo", *words], python, {"PYTHONPATH": str(CHECKOUT / "src")}
-    )
+    command: list[str | Path] = [python, "-m", "intoto_action", "demo", *words]
+    paths = {"PYTHONPATH": str(CHECKOUT / "src")}
+    if is_installed("dev") and all(go_tools.is_built(name) for name in _SIGSTORE):
+        dev = locked_python("dev")
+        paths = {"PYTHONPATH": os.pathsep.join((paths["PYTHONPATH"], str(CHECKOUT)))}
+        return _run([dev, "-m", "tests.parts.demo_with_sigstore", *command], dev, paths)
+    return _run(command, python, paths)
 
 
 def lint(words: Sequence[str]) -> int:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Overdue(TimeoutError):
@@ -37,3 +41,24 @@ class Deadline:
                 "or allow more time"
             )
         return left if at_most is None else min(left, at_most)
+
+
+def within(seconds: float, work: Callable[[], T], what: str) -> T:
+    """Do `work` in a thread and wait for it; a thread that is late is left behind and never holds up the exit.
+
+    For work that has no time limit of its own. Raises: Overdue when `seconds` are over; whatever `work` raises.
+    """
+    from concurrent.futures import Future, wait
+
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 (handed over whole to the thread that waits)
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=what[:60], daemon=True).start()
+    if not wait([future], timeout=seconds).done:
+        raise Overdue(f"{what} was not finished within {seconds:.0f} seconds")
+    return future.result()

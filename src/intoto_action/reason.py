@@ -48,6 +48,7 @@ class Reason(Enum):
     PROVENANCE_MISSING = "provenance-missing"
     PROVENANCE_MISMATCH = "provenance-mismatch"
     SIGSTORE_UNAVAILABLE = "sigstore-unavailable"
+    KEY_UNAVAILABLE = "key-unavailable"
     OVERLOADED = "overloaded"
     INTERNAL_ERROR = "internal-error"
 
@@ -63,7 +64,7 @@ class Reason(Enum):
 
 
 _ORDER = {reason: place for place, reason in enumerate(Reason)}
-_INFRASTRUCTURE = frozenset({Reason.REGISTRY_ERROR, Reason.SIGSTORE_UNAVAILABLE})
+_INFRASTRUCTURE = frozenset({Reason.REGISTRY_ERROR, Reason.SIGSTORE_UNAVAILABLE, Reason.KEY_UNAVAILABLE})
 
 
 class Sighting(msgspec.Struct, frozen=True):

@@ -130,6 +130,7 @@ class Chain:
     layout_document: bytes | None = None
     change_document: Callable[[bytes], bytes] = field(default=lambda document: document)
     now: datetime = NOW
+    provenance: list[bytes] = field(default_factory=list)
     sigstore: TrustRoot | None = None
 
     def __post_init__(self) -> None:
@@ -230,13 +231,21 @@ class Chain:
         statement = encode_evidence(self.evidence(), REPOSITORY, self.statement_digest)
         return seal_bundle(PAYLOAD_TYPE, self.change_document(statement), self.outer)
 
+    def provenances(self) -> list[Attestation]:
+        """The bundles of `provenance`, as they are handed to a decision."""
+        return [
+            Attestation(parse_envelope(each, f"provenance {number}"), f"provenance {number}")
+            for number, each in enumerate(self.provenance)
+        ]
+
     def demands(self, **changes: Any) -> Demands:
         return msgspec.structs.replace(Demands(layout_trust=Trust((self.root.key,))), **changes)
 
     def verify(self, **changes: Any) -> Verdict:
         """Decide over the packed evidence; `changes` are those of the demands."""
         attestation = Attestation(parse_envelope(self.bundle(), "the bundle"), "the bundle")
-        return decide(attestation, self.image, self.demands(**changes), at=self.now, sigstore=self.sigstore)
+        demands, provenance = self.demands(**changes), self.provenances()
+        return decide(attestation, self.image, demands, provenance, at=self.now, sigstore=self.sigstore)
 
     def verify_links(self, **changes: Any) -> Verdict:
         """Decide over the links as a directory, without an image."""

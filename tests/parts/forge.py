@@ -5,7 +5,7 @@
     signed.material, signed.signature, signed.bundle, forge.trusted_root
 
 Certificates, SCTs, log entries, checkpoints and timestamps are real, made with keys of this object: sigstore-python's
-own verifier accepts what has no fault and refuses each fault (tests/unit/parts/test_forge.py). Nothing is sent.
+own verifier accepts what has no fault and refuses each fault (tests/integration/parts/test_forge.py). Nothing is sent.
 """
 
 from __future__ import annotations

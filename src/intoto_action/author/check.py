@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from intoto_action.author.document import AuthoredStep, Document, Word
 from intoto_action.author.expand import PlacedRule
 from intoto_action.author.faults import Faults
+from intoto_action.author.functionaries import Functionaries
 from intoto_action.decide.lint import Lint, Severity, lint, lint_expiry
 from intoto_action.decide.lint_fault import EXPECTED_MATERIALS
 from intoto_action.formats.inspection import SOURCE
@@ -16,9 +18,9 @@ from intoto_action.formats.layout import Layout, Step
 from intoto_action.formats.spelling import did_you_mean, quoted
 from intoto_action.formats.yaml import Place
 
-_ERRORS_OF_AUTHORS = frozenset({"L33"})
+_ERRORS_OF_AUTHORS = frozenset({"L33", "L35"})
 """Warnings about a signed layout that are errors in a file that its author can still change."""
-_OF_KEYS = frozenset({"L17", "L18", "L19", "L20"})
+_OF_KEYS = frozenset({"L17", "L18", "L19", "L20", "L35"})
 _OF_STEPS = frozenset({"L04", "L29"})
 _SEEN_WHILE_READING = frozenset({"L24", "L31"})
 _IN_WORDS_OF_THE_FILE = {
@@ -73,8 +75,8 @@ def check_lint(
     layout: Layout,
     steps: list[CompiledStep],
     document: Document,
+    functionaries: Functionaries,
     *,
-    keys_are_sound: bool,
     expires_is_sound: bool,
     at: datetime,
     faults: Faults,
@@ -85,17 +87,18 @@ def check_lint(
     """
     left_out = _SEEN_WHILE_READING
     left_out |= frozenset({"L23"}) if not expires_is_sound else frozenset()
-    left_out |= _OF_KEYS if not keys_are_sound else frozenset()
+    left_out |= _OF_KEYS if not functionaries.sound else frozenset()
     left_out |= _OF_STEPS if not document.steps_are_whole else frozenset()
-    places = {each.step.name: each for each in steps}
+    by_name = {each.step.name: each for each in steps}
+    of_keys = functionaries.places()
     warnings = []
     for fault in (*lint(layout), *lint_expiry(layout, at)):
         if fault.id in left_out:
             continue
-        step = places.get(fault.step) if fault.step is not None else None
+        step = by_name.get(fault.step) if fault.step is not None else None
         if step is not None and step.is_deliberate(fault):
             continue
-        place = step.place(fault) if step is not None else _place(document, fault)
+        place = step.place(fault) if step is not None else _place(document, of_keys, fault)
         if fault.severity is Severity.ERROR or fault.id in _ERRORS_OF_AUTHORS:
             expected = _IN_WORDS_OF_THE_FILE.get(fault.id, fault.expected)
             faults.add(place, expected, f"{fault.found} ({fault.id})")
@@ -106,7 +109,9 @@ def check_lint(
     return tuple(text for _, text in sorted(warnings))
 
 
-def _place(document: Document, fault: Lint) -> Place:
+def _place(document: Document, of_keys: Mapping[str, Place], fault: Lint) -> Place:
+    if fault.key in of_keys:
+        return of_keys[fault.key]
     if fault.id == "L23" and document.expires is not None:
         return document.expires.place
     return document.root

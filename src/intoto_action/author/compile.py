@@ -11,7 +11,7 @@ from intoto_action.author.document import AuthoredStep, Document, Word
 from intoto_action.author.expand import PlacedRule, expand_materials, expand_products, source_inspection
 from intoto_action.author.expiry import expiry, is_length
 from intoto_action.author.faults import Faults
-from intoto_action.author.functionaries import Functionaries, KeyReader, read_functionaries
+from intoto_action.author.functionaries import Functionaries, KeyReader, find_functionaries
 from intoto_action.author.read import read_document
 from intoto_action.formats.layout import INSTANT, Layout, Step
 from intoto_action.formats.rule import encode_rule
@@ -35,7 +35,7 @@ def compile_layout(raw: bytes, file: str, *, read_key: KeyReader, at: datetime) 
     """
     faults = Faults()
     document = read_document(raw, file, faults)
-    functionaries = read_functionaries(document, read_key, faults)
+    functionaries = find_functionaries(document, read_key, faults)
     check_names(document, faults)
     expires = _expires(document.expires, at, faults)
     named: dict[str, CompiledStep] = {}
@@ -54,7 +54,7 @@ def compile_layout(raw: bytes, file: str, *, read_key: KeyReader, at: datetime) 
         layout,
         steps,
         document,
-        keys_are_sound=functionaries.sound,
+        functionaries,
         expires_is_sound=expires is not None,
         at=at,
         faults=faults,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from intoto_action.formats.identity import Identity
 from intoto_action.formats.inspection import SourceDemand
 from intoto_action.formats.rule import ArtifactRule
 from intoto_action.formats.yaml import Place
@@ -46,11 +47,20 @@ class AuthoredStep(msgspec.Struct, frozen=True, kw_only=True):
     place: Place
 
 
+class PlacedIdentity(msgspec.Struct, frozen=True):
+    """An identity and where it stands."""
+
+    identity: Identity
+    place: Place
+
+
 class Functionary(msgspec.Struct, frozen=True):
-    """A name and the paths of its keys."""
+    """A name, the paths of its keys, and its identities; `is_whole` is False when one of them could not be read."""
 
     name: Word
     keys: tuple[Word, ...]
+    identities: tuple[PlacedIdentity, ...]
+    is_whole: bool
 
 
 class Subject(msgspec.Struct, frozen=True):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from intoto_action.author.document import Document, Functionary, Source, Subject, Word
+from intoto_action.author.document import Document, Source, Subject, Word
 from intoto_action.author.faults import BadLayout, Faults
 from intoto_action.author.fields import read_fields, read_word, read_words
+from intoto_action.author.read_functionaries import read_functionaries
 from intoto_action.author.read_steps import read_steps
 from intoto_action.formats import yaml
 from intoto_action.formats.artifact import OCI_SCHEME, repository_of
@@ -25,8 +26,6 @@ from intoto_action.reason import Malformed
 WHOLE = "a layout: a mapping with expires, functionaries and steps"
 KEYS = ("expires", "readme", "subject", "source", "inspections", "functionaries", "steps")
 SOURCE_KEYS = ("repository", "refs", "events", "any-commit", "pass-oidc")
-FUNCTIONARY_KEYS = ("key", "keys")
-_IDENTITY_KEYS = frozenset({"identity", "issuer", "claims", "repository", "workflow"})
 
 
 def read_document(raw: bytes, file: str, faults: Faults) -> Document:
@@ -57,7 +56,7 @@ def read_document(raw: bytes, file: str, faults: Faults) -> Document:
         readme=_readme(fields.get("readme"), faults),
         subject=_subject(fields["subject"], faults) if "subject" in fields else None,
         source=source,
-        functionaries=_functionaries(fields.get("functionaries"), faults),
+        functionaries=read_functionaries(fields.get("functionaries"), faults),
         steps=steps,
         steps_are_whole=isinstance(listed, yaml.Sequence)
         and len(listed.items) == len([step for step in steps if step.name]),
@@ -67,41 +66,6 @@ def read_document(raw: bytes, file: str, faults: Faults) -> Document:
 def _readme(node: Node | None, faults: Faults) -> str:
     word = read_word(node, "a text", faults)
     return word.text if word else ""
-
-
-def _functionaries(node: Node | None, faults: Faults) -> tuple[Functionary, ...]:
-    if node is None:
-        return ()
-    found = []
-    with faults.kept(node.place):
-        for name, value in yaml.entries(node, "a mapping of names to keys, e.g. alice: {key: alice.pub}"):
-            if not name.text:
-                faults.add(name.place, "a name", "nothing")
-            found.append(Functionary(Word(name.text, name.place), _keys(value, faults)))
-        if not found:
-            faults.add(node.place, "at least one functionary", "none")
-    return tuple(found)
-
-
-def _keys(node: Node, faults: Faults) -> tuple[Word, ...]:
-    what = "{key: PATH} or {keys: [PATH, …]}, with paths of public keys from the directory of this file"
-    with faults.kept(node.place):
-        names = {key.text for key, _ in yaml.entries(node, what)}
-        if names & _IDENTITY_KEYS:
-            found = "an identity: those come with keyless signing, which this version does not have"
-            faults.add(node.place, what, found)
-            return ()
-        fields = read_fields(node, what, FUNCTIONARY_KEYS, faults)
-        if "key" in fields and "keys" in fields:
-            faults.add(node.place, "key or keys", "both")
-        keys = read_words(fields.get("keys"), "a list of paths", "a path of a public key", faults)
-        single = read_word(fields.get("key"), "a path of a public key", faults)
-        if not keys and not single and not set(fields) and len(names) == 0:
-            faults.add(node.place, what, "no key")
-        if "keys" in fields and isinstance(fields["keys"], yaml.Sequence) and not fields["keys"].items:
-            faults.add(fields["keys"].place, "at least one path", "an empty list")
-        return (*((single,) if single else ()), *keys)
-    return ()
 
 
 def _subject(node: Node, faults: Faults) -> Subject | None:

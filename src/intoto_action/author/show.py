@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from intoto_action.formats.envelope import Envelope, Signature
+from intoto_action.formats.key_entry import KeyEntry
 from intoto_action.formats.layout import Inspection, Layout, Rule, Step
 from intoto_action.formats.rule import join_rule
+from intoto_action.reason import Malformed
+from intoto_action.trust.keyless import claimed_certificate
 
 
 def layout_lines(layout: Layout) -> list[str]:
@@ -15,10 +19,40 @@ def layout_lines(layout: Layout) -> list[str]:
         *(f"readme       {line}" for line in layout.readme.splitlines()),
         "",
         "keys",
-        *(f"  {keyid[:8]}   {entry.keytype}, {entry.scheme}" for keyid, entry in layout.keys.items()),
+        *(line for keyid, entry in layout.keys.items() for line in _key_lines(keyid, entry)),
         *(line for step in layout.steps for line in _step_lines(step)),
         *(line for inspection in layout.inspect for line in _inspection_lines(inspection)),
     ]
+
+
+def signature_lines(envelope: Envelope, where: str) -> list[str]:
+    """What the signatures say of whose they are; nothing of it is checked here."""
+    lines = []
+    for place, signature in enumerate(envelope.signatures or (None,)):
+        who = _claimed(envelope, signature, where) if signature is not None else "nobody"
+        lines.append(f"{'signatures' if place == 0 else '':<12} {who}")
+    if envelope.signatures:
+        lines.append(f"{'':<12} (hints, not checked here)")
+    return lines
+
+
+def _claimed(envelope: Envelope, signature: Signature, where: str) -> str:
+    keyid = signature.keyid[:8] or "no keyid"
+    try:
+        certificate = claimed_certificate(envelope, signature, where)
+    except Malformed as error:
+        return f"{keyid}, expected {error.expected}, found {error.found}"
+    return keyid if certificate is None else f"{keyid}, {certificate}"
+
+
+def _key_lines(keyid: str, entry: KeyEntry) -> Iterator[str]:
+    if not entry.keyval.is_identity:
+        yield f"  {keyid[:8]}   {entry.keytype}, {entry.scheme}"
+        return
+    yield f"  {keyid[:8]}   identity {entry.keyval.identity}"
+    yield f"  {'':<8}   issuer {entry.keyval.issuer}"
+    for name, value in sorted(entry.keyval.claims.items()):
+        yield f"  {'':<8}   {name} {value}"
 
 
 def _step_lines(step: Step) -> Iterator[str]:

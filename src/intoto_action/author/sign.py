@@ -10,6 +10,7 @@ import msgspec
 from intoto_action.author.compile import Compiled, compile_layout
 from intoto_action.author.expiry import expiry
 from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope
+from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key, PublicKey
 from intoto_action.formats.layout import Layout, encode_layout, parse_instant, parse_layout
 from intoto_action.formats.yaml import YAML_CAP
@@ -18,6 +19,7 @@ from intoto_action.keys.sealing import append_signature, seal
 from intoto_action.keys.words import open_public_key
 from intoto_action.reason import Misused
 from intoto_action.store.files import read_capped
+from intoto_action.trust.keyless import claimed_certificate
 from intoto_action.trust.signature import check_signature
 
 CLOCK_TOLERANCE = timedelta(hours=1)
@@ -75,10 +77,21 @@ def co_sign_layout(compiled: Compiled, stored: Envelope, signer: Signer, *, at: 
             f"in {_difference(layout, before)}: the signature would be for something else; take the layout.yaml "
             "that was signed, or sign this one anew without --append"
         )
-    if check_signature(stored, signer.key):
-        raise Misused(f"expected a key that has not signed this layout yet, found {signer.key}, which has")
+    if _has_signed(stored, signer.key):
+        what = "an identity" if isinstance(signer.key, Identity) else "a key"
+        raise Misused(f"expected {what} that has not signed this layout yet, found {signer.key}, which has")
     document = append_signature(stored, signer, _keyids(signer.key))
     return SignedLayout(document, payload, layout)
+
+
+def _has_signed(stored: Envelope, key: Key) -> bool:
+    """Whether there is a signature by the key, or one with a certificate of the identity, which is not checked here:
+    whoever verifies the layout counts it or does not, and a second one by the same identity would change nothing.
+    """
+    if not isinstance(key, Identity):
+        return check_signature(stored, key) is not None
+    claimed = [claimed_certificate(stored, each, "the signed layout") for each in stored.signatures]
+    return any(each and (each.identity, each.issuer) == (key.identity, key.issuer) for each in claimed)
 
 
 def _keyids(key: Key) -> tuple[str, ...]:

@@ -56,6 +56,13 @@ if TYPE_CHECKING:
     "--file", "files", multiple=True, metavar="NAME=PATH", help="A file that goes with the links. Repeatable."
 )
 @click.option(
+    "--provenance",
+    default="none",
+    show_default=True,
+    metavar="auto|none|FILE",
+    help="SLSA provenance beside the evidence: of this job by its OIDC token, or a file's.",
+)
+@click.option(
     "--tag", "tags", multiple=True, metavar="T", help="Put the image under T once its evidence is there."
 )
 @click.option(
@@ -79,6 +86,7 @@ def attach(
     link_dir: Path,
     signing: SigningOptions,
     files: tuple[str, ...],
+    provenance: str,
     tags: tuple[str, ...],
     output: Path | None,
     push_with: str,
@@ -112,6 +120,7 @@ def attach(
         demands,
         at=datetime.now(UTC),
         sigstore=sigstore.root(deadline),
+        provenance=_provenance(provenance, resolved, collected.links, deadline),
     )
     if not no_verify and prepared.verdict.verdict != PASS:
         _refuse(prepared.verdict)
@@ -120,8 +129,10 @@ def attach(
         tell("the layout's root was not checked: give --layout-key, as verify will")
     if output is not None:
         write_whole(output, prepared.bundle, overwrite=True)
-    referrer = publish(store, resolved, prepared.bundle, checked_tags, tell)
-    click.echo(f"attached {referrer.digest} to {resolved}")
+    published = publish(store, resolved, prepared.bundle, checked_tags, tell, provenance=prepared.provenance)
+    click.echo(f"attached {published.evidence.digest} to {resolved}")
+    if published.provenance is not None:
+        click.echo(f"attached {published.provenance.digest} to {resolved} (provenance)")
     return ExitCode.PASS
 
 
@@ -130,6 +141,18 @@ def _read_layout(path: Path) -> Envelope:
     from intoto_action.formats.strict_json import DOCUMENT_CAP
 
     return parse_signed(read_capped(path, DOCUMENT_CAP, "the layout"), str(path))
+
+
+def _provenance(word: str, image: Image, links: Mapping[str, bytes], deadline: Deadline) -> bytes | None:
+    from intoto_action.attach.provenance import AUTO, NONE, build_of_run, provenance_in, provenance_of
+    from intoto_action.cli.claims import github_claims
+
+    if word == NONE:
+        return None
+    if word != AUTO:
+        return provenance_in(Path(word), image)
+    remedy = "say --provenance FILE with what `intoto-action provenance` wrote, or --provenance none"
+    return provenance_of(build_of_run(github_claims(deadline, remedy)), image, links)
 
 
 def _open(

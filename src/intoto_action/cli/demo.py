@@ -6,10 +6,14 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from intoto_action.cli.options import example
+
+if TYPE_CHECKING:
+    from intoto_action.demo.vouched import Vouched
 
 _WIDEST = 100
 
@@ -23,11 +27,18 @@ _WIDEST = 100
     metavar="DIR",
     help="Play in DIR, new or empty, and leave everything there to look at.",
 )
-def demo(directory: Path | None) -> int:
+@click.option(
+    "--keyless",
+    "vouched",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Play the release without keys too: FILE names a Sigstore and has tokens (docs/keyless.md).",
+)
+def demo(directory: Path | None, vouched: Path | None) -> int:
     """See the whole chain pass on a real image, and six attacks on it denied.
 
     Needs no registry, account, container engine or network, and leaves nothing behind unless --dir is given.
-    The exit code is 1 when any of the seven outcomes is not what it must be.
+    The exit code is 1 when any of the seven outcomes (nine with --keyless) is not what it must be.
     """
     from intoto_action.demo.play import play
     from intoto_action.demo.stage import Stage
@@ -40,4 +51,14 @@ def demo(directory: Path | None) -> int:
     def write(line: str) -> None:
         click.echo(line, nl=False, color=colour)
 
-    return play(Stage(write, colour=colour, width=width), directory)
+    return play(
+        Stage(write, colour=colour, width=width),
+        directory,
+        vouched=_vouched(vouched) if vouched is not None else None,
+    )
+
+
+def _vouched(path: Path) -> Vouched:
+    from intoto_action.demo.vouched import read_vouched
+
+    return read_vouched(path)

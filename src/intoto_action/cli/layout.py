@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intoto_action.cli.functionary import functionary
 from intoto_action.cli.options import SigningOptions, example, option, signing_options
 from intoto_action.reason import ExitCode, Misused
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 @click.group()
 def layout() -> None:
     """Sign a layout.yaml, show a layout, look for what is wrong with one."""
+
+
+layout.add_command(functionary)
 
 
 @layout.command(
@@ -73,12 +77,11 @@ def sign(signing: SigningOptions, output: Path, append: bool, force: bool, sourc
 def show(file: Path) -> None:
     """Print a layout.yaml as what it means, or a signed layout; its signatures are not checked."""
     from intoto_action.author.open import open_layout
-    from intoto_action.author.show import layout_lines
+    from intoto_action.author.show import layout_lines, signature_lines
 
     opened = open_layout(file, at=datetime.now(UTC))
     if opened.envelope is not None:
-        keyids = ", ".join(each.keyid[:8] or "no keyid" for each in opened.envelope.signatures) or "nobody"
-        _say([f"sha256       {opened.envelope.sha256}", f"signatures   {keyids} (hints, not checked here)"])
+        _say([f"sha256       {opened.envelope.sha256}", *signature_lines(opened.envelope, str(file))])
     _say(layout_lines(opened.layout))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ VERBS: Mapping[str, str] = {
     "record": "Run a step and record what went in and came out.",
     "sign": "Sign the link that `record --unsigned` left.",
     "attach": "Put links and layout on an image.",
+    "provenance": "Write SLSA provenance for an image.",
     "verify": "Check an image against a layout, and explain.",
     "evidence": "Take the evidence of an image apart.",
     "inspect": "Run a built-in inspection on a directory of links.",
@@ -42,6 +44,10 @@ _NO_COMPLETION = "="
 click prints a completion script and ends with 0 when a variable in the environment asks for it. An earlier
 step of a job can set variables, and a `verify` that ends with 0 has passed.
 """
+
+
+_NO_WORD = re.compile("[\x00\ud800-\udc7f\udd00-\udfff]")
+"""What no system hands over in a word: Python has U+DC80 to U+DCFF for bytes that are no UTF-8, no other surrogates."""
 
 
 class Verbs(click.Group):
@@ -76,8 +82,8 @@ class Verbs(click.Group):
         sys.exit(self._exit_code(args, prog_name or "intoto-action", extra))
 
     def _exit_code(self, args: Sequence[str] | None, prog_name: str, extra: Mapping[str, Any]) -> int:
-        if any("\x00" in word for word in args or ()):
-            return _tell("error: expected words without NUL characters", ExitCode.USAGE)
+        if any(_NO_WORD.search(word) for word in args or ()):
+            return _tell("error: expected words without NUL characters and lone surrogates", ExitCode.USAGE)
         try:
             result = super().main(args, prog_name, _NO_COMPLETION, standalone_mode=False, **extra)
             sys.stdout.flush()

@@ -72,11 +72,12 @@ def tell(note: str) -> None:
 
 
 class SigningOptions(msgspec.Struct, frozen=True):
-    """KEY, and the variable with its password."""
+    """KEY, the variable with its password, and its public part."""
 
     key: str | None
     password_env: str | None
     keyless: bool = False
+    public_key: str | None = None
 
     def public_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The environment without the key and its password: for cosign and credential helpers, which need neither."""
@@ -93,7 +94,12 @@ class SigningOptions(msgspec.Struct, frozen=True):
         if word is None:
             raise Misused("expected --key KEY: a PEM file, or env:NAME with the key in the variable NAME")
         return open_signer(
-            word, environ=environ, password_env=self.password_env, prompt=password_prompt(), tell=tell
+            word,
+            environ=environ,
+            password_env=self.password_env,
+            public_key=self.public_key,
+            prompt=password_prompt(),
+            tell=tell,
         )
 
 
@@ -109,13 +115,22 @@ def password_prompt() -> Callable[[str], str] | None:
 
 
 def signing_options(verb: str) -> Callable[[Callback[R]], Callback[R]]:
-    """`--key`, `--password-env` and `--keyless` of `verb`, handed to it as `signing: SigningOptions`."""
+    """`--key`, `--password-env`, `--public-key` and `--keyless` of `verb`, as `signing: SigningOptions`."""
     make = partial(option, verb) if verb in VERBS_WITH_ENVIRONMENT else click.option
     return group(
         "signing",
         SigningOptions,
-        make("--key", metavar="KEY", help="A PEM file, or env:NAME with the PEM in the variable NAME."),
-        make("--password-env", metavar="VAR", help="The variable with the password of KEY."),
+        make(
+            "--key",
+            metavar="KEY",
+            help="A PEM file, env:NAME, gnupg:HOMEDIR?id=ID, or the URI of a KMS or HSM.",
+        ),
+        make("--password-env", metavar="VAR", help="The variable with the password or the PIN of KEY."),
+        make(
+            "--public-key",
+            metavar="PUB",
+            help="The public part of KEY: needed beside the URI of a KMS or HSM.",
+        ),
         make("--keyless", is_flag=True, hidden=True),
     )
 

@@ -137,7 +137,7 @@ def record(
     from intoto_action.record.task import Here, Task, working_directory
 
     word = "keyless:" if signing.keyless else signing.key
-    given = credentials(word, signing.password_env, os.environ) if word else None
+    given = credentials(word, signing.password_env, os.environ, signing.public_key) if word else None
     if not given and not unsigned and phase != "start":
         raise Misused("who signs? Give --key KEY, or --unsigned and sign the link in another process")
     private = given.variables if given else ()

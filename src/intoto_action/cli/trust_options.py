@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -13,10 +14,11 @@ from intoto_action.cli.options import Callback, group, pair
 from intoto_action.reason import Misused
 
 if TYPE_CHECKING:
-    from intoto_action.decide.demands import Demands, Revoked, SameAs
+    from intoto_action.decide.demands import Demands, ProvenanceDemand, Revoked, SameAs
     from intoto_action.formats.envelope import Envelope
 
 R = TypeVar("R")
+_GPG_FINGERPRINT = re.compile(r"[0-9a-fA-F]{40}\Z")
 
 
 class TrustOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,24 +33,31 @@ class TrustOptions(msgspec.Struct, frozen=True, kw_only=True):
     layout_expires_after: datetime | None = None
     same_run: bool = False
 
-    def demands(self, *, environ: Mapping[str, str], layout: Envelope | None = None) -> Demands:
+    def demands(
+        self,
+        *,
+        environ: Mapping[str, str],
+        layout: Envelope | None = None,
+        provenance: ProvenanceDemand | None = None,
+    ) -> Demands:
         """What the words demand; without --layout-key the layout's root is not checked (`layout_trust` None).
 
         Raises: Misused and Malformed for keys that cannot be read, or a threshold that they cannot reach.
         """
         from intoto_action.decide.demands import Demands, Trust
         from intoto_action.keys.words import open_public_key
+        from intoto_action.trust.counting import most_signers
 
         if self.layout_threshold > 1 and not self.layout_keys:
             raise Misused(
                 "expected --layout-key PUB beside --layout-threshold: whose signatures are to be counted?"
             )
         keys = tuple(open_public_key(word, environ=environ) for word in self.layout_keys)
-        distinct = len({key.fingerprint for key in keys})
+        distinct = most_signers(keys)
         if keys and self.layout_threshold > distinct:
             raise Misused(
-                f"expected at least {self.layout_threshold} different keys after --layout-key, because of "
-                f"--layout-threshold, found {distinct}"
+                f"expected at least {self.layout_threshold} different keys or identities after --layout-key, because "
+                f"of --layout-threshold, found {distinct} (one identity counts once, whatever claims stand beside it)"
             )
         return Demands(
             layout_trust=Trust(keys, self.layout_threshold) if keys else None,
@@ -59,6 +68,7 @@ class TrustOptions(msgspec.Struct, frozen=True, kw_only=True):
             same_as=tuple(_same_as(mirror, origin) for mirror, origin in self.same_as),
             subject_step=self.subject_step,
             same_run=self.same_run,
+            provenance=provenance,
         )
 
 
@@ -71,7 +81,8 @@ def trust_options(callback: Callback[R]) -> Callback[R]:
             "--layout-key",
             multiple=True,
             metavar="PUB",
-            help="A public key of a layout owner: a PEM file, PEM text, or env:NAME. Repeatable.",
+            help="A layout owner: a PEM or GPG file, its text, env:NAME, gnupg:…, what `layout functionary` prints, or "
+            "an identity (identity=URI,issuer=URL[,claim=value]). Repeatable.",
         ),
         click.option(
             "--layout-threshold",
@@ -101,7 +112,8 @@ def trust_options(callback: Callback[R]) -> Callback[R]:
             "--revoked",
             multiple=True,
             metavar="WORD",
-            help="A keyid, a public key (PUB) or the sha256 of a layout that counts no more. Repeatable.",
+            help="A keyid, a public key or an identity (PUB), or the sha256 of a layout that counts no more. "
+            "Repeatable.",
         ),
         click.option(
             "--layout-expires-after",
@@ -166,7 +178,7 @@ def _repositories(text: str) -> str:
 def _revoked(words: Sequence[str], environ: Mapping[str, str]) -> Revoked:
     from intoto_action.decide.demands import Revoked, is_hex_digest
     from intoto_action.formats.identity import Identity
-    from intoto_action.keys.words import open_public_key
+    from intoto_action.keys.words import open_every_public_key
 
     keyids: set[str] = set()
     layouts: set[str] = set()
@@ -176,12 +188,15 @@ def _revoked(words: Sequence[str], environ: Mapping[str, str]) -> Revoked:
         if is_hex_digest(digest):
             layouts.add(digest)
             keyids |= {digest} if digest == word else set()
+        elif _GPG_FINGERPRINT.match(word):
+            keyids.add(word.lower())
         elif digest != word or (len(word) < 64 and all(each in "0123456789abcdef" for each in word)):
             raise Misused(
-                f"--revoked: expected a whole keyid or sha256 of 64 hex digits, found {word[:200]!r}"
+                f"--revoked: expected a whole keyid or sha256 of 64 hex digits, or the fingerprint of a GPG key of 40, "
+                f"found {word[:200]!r}"
             )
         else:
-            key = open_public_key(word, environ=environ)
-            keyids |= key.names
-            identities += [key] if isinstance(key, Identity) else []
+            keys = open_every_public_key(word, environ=environ)
+            keyids.update(*(key.names for key in keys))
+            identities += [key for key in keys if isinstance(key, Identity)]
     return Revoked(frozenset(keyids), frozenset(layouts), tuple(identities))

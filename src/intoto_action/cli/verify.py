@@ -20,25 +20,32 @@ from intoto_action.cli.options import (
     sigstore_options,
     timeout_option,
 )
+from intoto_action.cli.provenance_options import provenance_demand
 from intoto_action.cli.trust_options import TrustOptions, trust_options
+from intoto_action.cli.vsa_options import VsaOptions, vsa_options
 from intoto_action.deadline import Deadline
 from intoto_action.reason import Malformed, Misused, Reason
 
 if TYPE_CHECKING:
-    from intoto_action.decide.decide import Attestation
-    from intoto_action.decide.demands import Demands
+    from intoto_action.decide.attestation import Attestation
+    from intoto_action.decide.decide import Outcome
+    from intoto_action.decide.demands import Demands, ProvenanceDemand
     from intoto_action.formats.envelope import Envelope
+    from intoto_action.formats.reference import DirectoryReference, Reference
     from intoto_action.formats.verdict import Verdict
     from intoto_action.keys.sigstore_root import SigstoreRoot
+    from intoto_action.store.interface import Store
 
 
 @click.command(
     epilog=example(
         "intoto-action verify --layout-key owner.pub ghcr.io/octo/app:1.2",
         "intoto-action verify --layout-key owner.pub --layout root.layout --link-dir links",
+        "intoto-action verify --layout-key owner.pub --vsa-key vsa ghcr.io/octo/app@sha256:…",
     )
 )
 @trust_options
+@provenance_demand
 @click.option(
     "--layout", type=click.Path(path_type=Path), metavar="FILE", help="Use this layout, not the evidence's."
 )
@@ -54,8 +61,9 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Evidence from a file that attach --output wrote, in place of the registry's. Repeatable.",
+    help="Evidence from a file that attach --output wrote, or provenance, in place of the registry's. Repeatable.",
 )
+@vsa_options
 @click.option(
     "--on-deny",
     type=click.Choice(["fail", "warn"]),
@@ -76,10 +84,12 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, metavar="[IMAGE]…")
 def verify(
     trust: TrustOptions,
+    provenance: ProvenanceDemand | None,
     layout: Path | None,
     link_dir: Path | None,
     digest: str | None,
     bundles: tuple[Path, ...],
+    vsa: VsaOptions,
     on_deny: str,
     report: Path | None,
     form: str,
@@ -95,21 +105,40 @@ def verify(
     from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
 
     _check_words(trust, layout, link_dir, digest, bundles, report, images)
+    if link_dir is not None and provenance is not None:
+        raise Misused(
+            "--source-repository, --source-ref and --builder-id speak of an image: leave them out with --link-dir"
+        )
+    files = tuple(each for each in (layout, *bundles, report) if each is not None)
+    vsa.check(len(images) + (digest is not None), bool(images), files)
     at = datetime.now(UTC)
     deadline = Deadline(timeout)
     root = sigstore.root(deadline)
+    issuer = vsa.issuer(root)
+    if issuer is not None:
+        issuer.refuse_for(trust.demands(environ=os.environ))
     verdicts = []
     for subject in images or (digest or str(link_dir),):
         try:
-            demands = trust.demands(environ=os.environ, layout=_layout(layout))
+            demands = trust.demands(environ=os.environ, layout=_layout(layout), provenance=provenance)
             if link_dir is not None:
                 verdicts.append(_verify_links(link_dir, demands, at, root))
-            elif digest is not None:
-                verdicts.append(_verify_digest(digest, bundles, demands, at, root))
+                continue
+            store = None
+            if digest is not None:
+                outcome = _verify_digest(digest, bundles, demands, at, root)
             else:
-                verdicts.append(_verify_image(subject, bundles, demands, registry, deadline, at, root))
+                store, reference = _open(subject, registry, deadline, vsa)
+                outcome = _verify_image(store, reference, bundles, demands, at, root)
         except _Refused as refused:
-            verdicts.append(_refusal(subject, trust, refused))
+            demands = trust.demands(environ=os.environ, provenance=provenance)
+            verdicts.append(_refusal(subject, demands, refused))
+            continue
+        if issuer is not None:
+            issuer.consider(len(verdicts), outcome, demands, store, at=at)
+        verdicts.append(outcome.verdict)
+    if issuer is not None:
+        verdicts = issuer.issue(verdicts)
     print_verdicts(verdicts, form)
     if report is not None:
         write_report(verdicts, report)
@@ -186,35 +215,38 @@ def _verify_links(directory: Path, demands: Demands, at: datetime, root: Sigstor
 
 def _verify_digest(
     digest: str, bundles: tuple[Path, ...], demands: Demands, at: datetime, root: SigstoreRoot
-) -> Verdict:
+) -> Outcome:
     from intoto_action.formats.reference import Image, parse_digest
-    from intoto_action.verify.candidates import Unread
-    from intoto_action.verify.verify import verify_attestations
+    from intoto_action.verify.verify import verify_bundles
 
     with _refusing(Reason.INVALID_REFERENCE):
         image = Image(None, parse_digest(digest))
-    candidates = _read_bundles(bundles)
-    return verify_attestations(candidates, image, demands, at=at, sigstore=root, unread=Unread()).verdict
+    return verify_bundles(_read_bundles(bundles), image, demands, at=at, sigstore=root)
 
 
-def _verify_image(
-    text: str,
-    bundles: tuple[Path, ...],
-    demands: Demands,
-    registry: RegistryOptions,
-    deadline: Deadline,
-    at: datetime,
-    root: SigstoreRoot,
-) -> Verdict:
+def _open(
+    text: str, registry: RegistryOptions, deadline: Deadline, vsa: VsaOptions
+) -> tuple[Store, Reference | DirectoryReference]:
     from intoto_action.formats.reference import parse_reference
-    from intoto_action.verify.verify import verify_image
+    from intoto_action.store.open import NATIVE
 
     with _refusing(Reason.INVALID_REFERENCE):
         reference = parse_reference(text)
-    store = registry.store(reference, deadline, os.environ)
-    return verify_image(
-        store, reference, demands, at=at, sigstore=root, bundles=_read_bundles(bundles)
-    ).verdict
+    environ = vsa.signing.public_environ(os.environ)
+    return registry.store(reference, deadline, environ, push_with=NATIVE), reference
+
+
+def _verify_image(
+    store: Store,
+    reference: Reference | DirectoryReference,
+    bundles: tuple[Path, ...],
+    demands: Demands,
+    at: datetime,
+    root: SigstoreRoot,
+) -> Outcome:
+    from intoto_action.verify.verify import verify_image
+
+    return verify_image(store, reference, demands, at=at, sigstore=root, bundles=_read_bundles(bundles))
 
 
 def _read_bundles(paths: tuple[Path, ...]) -> tuple[Attestation, ...]:
@@ -228,7 +260,7 @@ def _read_bundles(paths: tuple[Path, ...]) -> tuple[Attestation, ...]:
         )
 
 
-def _refusal(subject: str, trust: TrustOptions, refused: _Refused) -> Verdict:
+def _refusal(subject: str, demands: Demands, refused: _Refused) -> Verdict:
     from intoto_action.verify.verify import refusal
 
-    return refusal(subject, trust.demands(environ=os.environ), refused.reason, refused.fault)
+    return refusal(subject, demands, refused.reason, refused.fault)

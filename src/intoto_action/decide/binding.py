@@ -61,6 +61,15 @@ def bind(chain: Chain, image: Image, demands: Demands) -> str:
     return f"{', '.join(products)} with {image.digest} is a product of step {names}"
 
 
+def bound_repositories(chain: Chain, image: Image, demands: Demands) -> frozenset[str]:
+    """The repositories under which the chain makes an image that `bind` has bound: of a mirror, its origin's."""
+    named = _named_step(chain.layout, demands)
+    repositories = _repositories(chain.layout, image, demands, named)
+    steps = _binding_steps(chain.layout, repositories, named)
+    made = (name for step in steps for name in _made(chain, step, repositories, image))
+    return frozenset(repository for name in made if (repository := repository_of(name)))
+
+
 def _named_step(layout: Layout, demands: Demands) -> Step | None:
     if demands.subject_step is None:
         return None

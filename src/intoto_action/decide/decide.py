@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from intoto_action.decide.attestation import Attestation
 from intoto_action.decide.binding import bind, statement_is_about
 from intoto_action.decide.chain import Chain, follow
 from intoto_action.decide.demands import Demands
@@ -18,7 +19,7 @@ from intoto_action.decide.inspections.built_in import other_inspections
 from intoto_action.decide.layout import TrustedLayout, accept_layout
 from intoto_action.decide.links import VerifiedLink, assess_links
 from intoto_action.decide.origin import check_origin
-from intoto_action.formats.envelope import Envelope
+from intoto_action.decide.provenance import VouchedProvenance, accept_provenance
 from intoto_action.formats.evidence import Evidence, parse_evidence
 from intoto_action.formats.key import Key
 from intoto_action.formats.layout import Layout, parse_layout
@@ -29,15 +30,17 @@ from intoto_action.reason import Denied, Finding, Malformed, Reason
 from intoto_action.trust.keyless import TrustRoot
 from intoto_action.trust.signature import examine
 
+__all__ = [
+    "Attestation",
+    "Outcome",
+    "accept_outer_signature_first",
+    "consider",
+    "criteria",
+    "decide",
+]
+
 NO_IMAGE = "not checked: no image was given"
 NOT_REACHED = "not checked: something before it was denied"
-
-
-class Attestation(msgspec.Struct, frozen=True):
-    """An outer envelope with a Statement in it, and where it was found (a referrer's digest, a file)."""
-
-    envelope: Envelope
-    where: str
 
 
 class Learnt(msgspec.Struct):
@@ -51,37 +54,48 @@ class Learnt(msgspec.Struct):
     chain: Chain | None = None
     subject: str = ""
     notes: tuple[str, ...] = ()
+    provenance: VouchedProvenance | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """A verdict with what was verified on the way: the evidence, and the chain when its rules were followed."""
+    """A verdict with what was verified on the way: the evidence, the chain when its rules were followed.
+
+    `image` is what was decided over; `attestation` what the evidence was in, and `provenance` what met the demands on
+    provenance: the two are all attestations that the decision used.
+    """
 
     verdict: Verdict
     evidence: Evidence | None
     chain: Chain | None
+    image: Image | None = None
+    attestation: Attestation | None = None
+    provenance: VouchedProvenance | None = None
 
 
 def decide(
     candidate: Attestation | Evidence,
     image: Image | None,
     demands: Demands,
+    provenance: Sequence[Attestation] = (),
     *,
     at: datetime,
     sigstore: TrustRoot | None = None,
 ) -> Verdict:
     """Decide over one candidate: an attestation of an image, or the evidence of a link directory.
 
-    `image` None: the chain alone is decided and the verdict says that no image was bound. `at` is the time now, in
-    UTC, `sigstore` what keyless signatures are held against. Never raises for what the evidence says.
+    `image` None: the chain alone is decided and the verdict says that no image was bound. `provenance` are the
+    attestations of that kind, which are looked at when the demands want some. `at` is the time now, in UTC, `sigstore`
+    what keyless signatures are held against. Never raises for what the evidence says.
     Raises: SigstoreNeeded when a keyless signature has to be looked at and `sigstore` is None.
     """
-    return consider(candidate, image, demands, at=at, sigstore=sigstore).verdict
+    return consider(candidate, image, demands, provenance, at=at, sigstore=sigstore).verdict
 
 
 def consider(
     candidate: Attestation | Evidence,
     image: Image | None,
     demands: Demands,
+    provenance: Sequence[Attestation] = (),
     *,
     at: datetime,
     sigstore: TrustRoot | None = None,
@@ -90,16 +104,19 @@ def consider(
     learnt = Learnt(image)
     findings: tuple[Finding, ...] = ()
     try:
-        _phases(candidate, image, demands, at, sigstore, learnt)
+        _phases(candidate, image, demands, provenance, at, sigstore, learnt)
     except Denied as denied:
         findings = denied.findings
-    return Outcome(_verdict(learnt, demands, findings), learnt.evidence, learnt.chain)
+    verdict = _verdict(learnt, demands, findings)
+    attestation = candidate if isinstance(candidate, Attestation) else None
+    return Outcome(verdict, learnt.evidence, learnt.chain, image, attestation, learnt.provenance)
 
 
 def _phases(
     candidate: Attestation | Evidence,
     image: Image | None,
     demands: Demands,
+    provenance: Sequence[Attestation],
     at: datetime,
     sigstore: TrustRoot | None,
     learnt: Learnt,
@@ -126,6 +143,10 @@ def _phases(
     for inspection in other_inspections(layout.layout):
         if findings := tuple(inspection.check(chain)):
             raise Denied(*findings)
+    if demands.provenance is not None:
+        functionaries = layout.layout.all_functionaries()
+        vouched = learnt.provenance = accept_provenance(provenance, image, demands, functionaries, sigstore)
+        learnt.notes += (f"provenance {vouched}",)
 
 
 def accept_outer_signature_first(
@@ -166,7 +187,7 @@ def _signed_by(
     if signatures.strangers:
         found = f"one by {signatures.strangers[0]}"
     elif signatures.faults:
-        found = f"a keyless one that does not hold: {signatures.faults[0].found}"
+        found = f"one that does not hold: {signatures.faults[0].found}"
     finding = Finding(
         reason=Reason.ATTESTATION_SIGNATURE,
         where=attestation.where,
@@ -267,6 +288,8 @@ def criteria(demands: Demands) -> tuple[str, ...]:
         said.append(f"step {demands.subject_step!r} makes the image")
     if demands.same_run:
         said.append("all links from one run")
+    if demands.provenance is not None:
+        said.append(f"provenance: {demands.provenance}")
     if demands.revoked.number:
         said.append(f"{demands.revoked.number} revoked keys, identities and layouts do not count")
     return tuple(said)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from intoto_action.formats.certificate import Certificate
 from intoto_action.formats.envelope import Envelope
 from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key
@@ -57,6 +58,35 @@ class SameAs(msgspec.Struct, frozen=True):
         return self.origin.removesuffix("**") + repository.removeprefix(prefix)
 
 
+class ProvenanceDemand(msgspec.Struct, frozen=True, kw_only=True):
+    """What provenance must say: the repository and the ref that were built, and who built them. Empty: whatever it is.
+
+    `source_ref`, and the ref at the end of `builder_id`, may end in one `*`, as the ref of an identity may.
+    Raises: Misused.
+    """
+
+    source_repository: str = ""
+    source_ref: str = ""
+    builder_id: str = ""
+
+    def __post_init__(self) -> None:
+        for what, pattern in (("source ref", self.source_ref), ("builder id", self.builder_id)):
+            place = pattern.find("*")
+            ref = pattern if what == "source ref" else pattern.partition("@")[2]
+            if place >= 0 and (place != len(pattern) - 1 or not ref.startswith("refs/")):
+                raise Misused(
+                    f"expected a {what} that is exact, or has one * at the end of its refs/…, found {pattern[:200]!r}"
+                )
+
+    def __str__(self) -> str:
+        said = (
+            f"built by {self.builder_id}" if self.builder_id else "",
+            f"from {self.source_repository}" if self.source_repository else "",
+            f"at {self.source_ref}" if self.source_ref else "",
+        )
+        return " ".join(each for each in said if each) or "by whoever may vouch for it"
+
+
 class Revoked(msgspec.Struct, frozen=True):
     """What no longer counts: keyids of roots and functionaries, whoever signs as one of these identities, and sha256
     hex digests of layouts' payloads.
@@ -77,12 +107,13 @@ class Revoked(msgspec.Struct, frozen=True):
 
     def signature(self, signed_by: SignedBy) -> bool:
         """Whether a signature counts no more: its key is revoked, or its certificate is one of a revoked identity."""
-        certificate = signed_by.certificate
         if self.key(signed_by.key):
             return True
-        return certificate is not None and any(
-            next(differences(each, certificate), None) is None for each in self.identities
-        )
+        return signed_by.certificate is not None and self.certificate(signed_by.certificate)
+
+    def certificate(self, certificate: Certificate) -> bool:
+        """Whether the certificate is one of a revoked identity."""
+        return any(next(differences(each, certificate), None) is None for each in self.identities)
 
 
 class Demands(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +122,7 @@ class Demands(msgspec.Struct, frozen=True, kw_only=True):
     `layout_trust` is None only where somebody packs evidence for others to verify: then everything but the
     layout's root is checked. A `layout` given here beats the evidence's. `attesters` empty means that a root or a
     functionary of the layout must have signed the outer attestation. `layout_expires_after` is a floor: a layout
-    that ends before it is an old one.
+    that ends before it is an old one. `provenance` None: whether there is any does not matter.
     """
 
     layout_trust: Trust | None
@@ -102,6 +133,7 @@ class Demands(msgspec.Struct, frozen=True, kw_only=True):
     same_as: tuple[SameAs, ...] = ()
     subject_step: str | None = None
     same_run: bool = False
+    provenance: ProvenanceDemand | None = None
 
     def origin_of(self, repository: str) -> str:
         """The repository that an image's repository stands for."""

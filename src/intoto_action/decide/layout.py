@@ -79,7 +79,7 @@ def _found_signatures(envelope: Envelope, counted: Sequence[SignedBy], signature
         return f"only {', '.join(str(each) for each in signatures.strangers)}"
     if signatures.faults:
         fault = signatures.faults[0]
-        return f"a keyless one that does not hold: {fault.found} (expected {fault.expected})"
+        return f"one that does not hold: {fault.found} (expected {fault.expected})"
     hints = sorted({each.keyid[:8] or "no keyid" for each in envelope.signatures})
     return f"no valid one among {len(envelope.signatures)} (they claim {', '.join(hints)})"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from intoto_action.decide.demands import Revoked
+from intoto_action.decide.mismatch import identity_findings
 from intoto_action.formats.envelope import Envelope
 from intoto_action.formats.evidence import Evidence
 from intoto_action.formats.identity import Identity
@@ -15,7 +16,6 @@ from intoto_action.formats.layout import Layout, Step
 from intoto_action.formats.link import Link, link_file_name, parse_link, step_of_file_name
 from intoto_action.reason import Denied, Finding, Malformed, Reason
 from intoto_action.trust.counting import distinct
-from intoto_action.trust.identities import Difference
 from intoto_action.trust.keyless import TrustRoot
 from intoto_action.trust.signature import Signatures, SignedBy, examine
 
@@ -188,7 +188,7 @@ def _short(
     for each in refused:
         where = f"link {each.file_name}"
         if each.signatures.differences and not each.revoked:
-            yield from _mismatches(step, where, each.signatures.differences)
+            yield from identity_findings(step.name, where, each.signatures.differences)
         else:
             yield _finding(
                 Reason.LINK_SIGNATURE, step, where, f"a valid signature by {names}", _signature_fault(each)
@@ -199,12 +199,6 @@ def _short(
         yield _finding(Reason.THRESHOLD, step, "the evidence", expected, found)
 
 
-def _mismatches(step: Step, where: str, differences: Iterable[Difference]) -> Iterator[Finding]:
-    """A valid certificate, of somebody who is no functionary of the step."""
-    for each in differences:
-        yield _finding(Reason.IDENTITY_MISMATCH, step, where, each.expected, each.found)
-
-
 def _signature_fault(assessed: _Assessed) -> str:
     if assessed.revoked:
         return f"one by {', '.join(str(each) for each in assessed.revoked)}, which is revoked"
@@ -212,7 +206,7 @@ def _signature_fault(assessed: _Assessed) -> str:
         return "no signature at all"
     if assessed.signatures.faults:
         fault = assessed.signatures.faults[0]
-        return f"a keyless one that does not hold: {fault.found} (expected {fault.expected})"
+        return f"one that does not hold: {fault.found} (expected {fault.expected})"
     hints = sorted({each.keyid[:8] or "no keyid" for each in assessed.envelope.signatures})
     return f"none by them (the signatures claim {', '.join(hints)})"
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from intoto_action.decide.lint_fault import FIELDS, Lint, Lists, Severity, error, matches
+from intoto_action.decide.lint_fault import (
+    FIELDS,
+    Lint,
+    Lists,
+    Severity,
+    error,
+    matches,
+    readable_key,
+    readable_keys,
+)
+from intoto_action.decide.lint_identities import identity_errors
 from intoto_action.decide.lint_rules import list_errors, of_list
-from intoto_action.formats.key import Key, key_from_entry
 from intoto_action.formats.layout import Inspection, Layout, Step
 from intoto_action.formats.link import step_name_fault
 from intoto_action.formats.rule import parse_rule
@@ -25,6 +34,7 @@ def layout_errors(layout: Layout, lists: Lists) -> tuple[Lint, ...]:
         *_keys(layout),
         *_grammar(layout),
         *_signers(layout),
+        *identity_errors(layout),
         *_lists_errors(lists),
         *_origins(layout, lists),
     )
@@ -55,20 +65,13 @@ def _keys(layout: Layout) -> Iterator[Lint]:
         elif entry.keyid not in {"", keyid}:
             expected = f"the keyid {keyid[:8]} under which the key is listed"
             yield error("L18", expected, f"{quoted(entry.keyid)} inside it")
-        elif _key(layout, keyid) is None:
+        elif readable_key(layout, keyid) is None:
             yield error("L18", "public keys that can be read", f"key {keyid[:8]}, which cannot")
     for step in layout.steps:
         for keyid in step.pubkeys:
             if keyid not in layout.keys:
                 found = f"{quoted(keyid[:64])}, which is none"
                 yield error("L18", "pubkeys that are in the layout's keys", found, step, "pubkeys")
-
-
-def _key(layout: Layout, keyid: str) -> Key | None:
-    try:
-        return key_from_entry(keyid, layout.keys[keyid], "layout") if keyid in layout.keys else None
-    except Malformed:
-        return None
 
 
 def _grammar(layout: Layout) -> Iterator[Lint]:
@@ -94,11 +97,11 @@ def _grammar(layout: Layout) -> Iterator[Lint]:
 def _signers(layout: Layout) -> Iterator[Lint]:
     """L17, L19."""
     for step in layout.steps:
-        keys = [key for keyid in step.pubkeys if (key := _key(layout, keyid)) is not None]
+        keys = readable_keys(layout, step)
         distinct = {key.fingerprint: key for key in keys}
         if len(distinct) < len(keys):
-            expected = "every key once: a key under two keyids would count twice"
-            yield error("L19", expected, "one key twice", step, "pubkeys")
+            expected = "every key and identity once: one under two keyids would count twice"
+            yield error("L19", expected, "one of them twice", step, "pubkeys")
         elif len({keyid[:8] for keyid in step.pubkeys}) < len(step.pubkeys):
             expected = "keyids that differ in their first 8 digits, as file names of links have them"
             yield error("L19", expected, "two that do not", step, "pubkeys")

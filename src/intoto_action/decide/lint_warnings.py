@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from intoto_action.decide.lint_fault import EXPECTED_PRODUCTS, Lint, Lists, matches, warning
+from intoto_action.decide.lint_fault import (
+    EXPECTED_PRODUCTS,
+    Lint,
+    Lists,
+    matches,
+    readable_keys,
+    source_demands,
+    warning,
+)
+from intoto_action.decide.lint_identities import identity_warnings
 from intoto_action.decide.lint_rules import is_closed, list_warnings, of_list
 from intoto_action.decide.patterns import may_meet, takes
 from intoto_action.formats.artifact import repository_of
-from intoto_action.formats.inspection import parse_run
+from intoto_action.formats.identity import Identity
+from intoto_action.formats.key import Key
 from intoto_action.formats.layout import Layout
 from intoto_action.formats.rule import ArtifactRule, RuleKind
 from intoto_action.formats.spelling import quoted
-from intoto_action.reason import Malformed
+from intoto_action.trust.identities import share_a_signer
 
 
 def layout_warnings(layout: Layout, lists: Lists) -> tuple[Lint, ...]:
@@ -26,6 +36,7 @@ def layout_warnings(layout: Layout, lists: Lists) -> tuple[Lint, ...]:
         *_empty_matches(lists),
         *_no_image(lists),
         *_any_branch(layout),
+        *identity_warnings(layout),
     )
 
 
@@ -89,13 +100,21 @@ def _unused_keys(layout: Layout) -> Iterator[Lint]:
 
 
 def _one_for_all(layout: Layout) -> Iterator[Lint]:
-    """L20: whoever holds this key can make up the whole chain."""
+    """L20: whoever holds this key, or is this identity, can make up the whole chain."""
     if len(layout.steps) < 2:
         return
-    alone = [set(step.pubkeys) if step.threshold == 1 else set[str]() for step in layout.steps]
-    for keyid in sorted(set.intersection(*alone)):
-        expected = "different functionaries for the steps that make and the steps that check"
-        yield warning("L20", expected, f"key {quoted(keyid[:8])}, which alone can sign every step")
+    alone = [readable_keys(layout, step) if step.threshold == 1 else [] for step in layout.steps]
+    for key in sorted(alone[0], key=lambda each: each.keyid):
+        if all(any(_same_signer(key, other) for other in others) for others in alone[1:]):
+            expected = "different functionaries for the steps that make and the steps that check"
+            who = key.identity if isinstance(key, Identity) else f"key {quoted(key.keyid[:8])}"
+            yield warning("L20", expected, f"{who}, which alone can sign every step")
+
+
+def _same_signer(one: Key, other: Key) -> bool:
+    if isinstance(one, Identity) and isinstance(other, Identity):
+        return share_a_signer(one, other)
+    return one.fingerprint == other.fingerprint
 
 
 def _commands(layout: Layout) -> Iterator[Lint]:
@@ -122,11 +141,7 @@ def _no_image(lists: Lists) -> Iterator[Lint]:
 
 def _any_branch(layout: Layout) -> Iterator[Lint]:
     """L34: whoever may push a branch could make links that count."""
-    for inspection in layout.inspect:
-        try:
-            demand = parse_run(inspection.run, "run")
-        except Malformed:
-            continue  # phase 10 of the decision refuses it
-        if demand is not None and not demand.refs:
+    for demand in source_demands(layout):
+        if not demand.refs:
             expected = "refs for the inspection source, e.g. refs/heads/main"
             yield warning("L34", expected, f"none: links of every branch of {demand.repository} count")

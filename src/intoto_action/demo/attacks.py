@@ -20,6 +20,8 @@ Attack = Callable[[Site, datetime], None]
 """Plays on a copy of the release's site, at a time, and leaves an image with evidence under the release's tag."""
 
 STRANGER = "mallory"
+PULL_REQUEST = "pull-request"
+"""The name of the job that a pull request started: the scan's workflow, with a merge ref."""
 _AGO = timedelta(days=400)
 _LOCK = Path("src/door/lock.py")
 _BACKDOOR = (
@@ -54,6 +56,14 @@ def sign_with_another_key(site: Site, at: datetime) -> None:
     _remove_link(site, SCAN.name)
     site.make_key(STRANGER)
     site.record(SCAN, key=STRANGER)
+    _push_and_attach(site, at)
+
+
+def sign_in_a_pull_request(site: Site, at: datetime) -> None:
+    """The scan's own workflow signs, started by a pull request that changed what it scans for."""
+    _new_release(site)
+    _remove_link(site, SCAN.name)
+    site.record(SCAN, key=PULL_REQUEST)
     _push_and_attach(site, at)
 
 

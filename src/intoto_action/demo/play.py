@@ -11,11 +11,23 @@ from tempfile import TemporaryDirectory
 from intoto_action.demo.site import Site
 from intoto_action.demo.stage import PLAIN, Stage
 from intoto_action.demo.steps import OWNER, RELEASER, STEPS, TAG
-from intoto_action.demo.story import ACTS, AROUND_ATTACH, CLOSING, OPENING, RELEASE, Act, Outcome
+from intoto_action.demo.story import (
+    ACTS,
+    AROUND_ATTACH,
+    CLOSING,
+    KEYLESS_ACTS,
+    OPENING,
+    RELEASE,
+    WITHOUT_KEYS,
+    Act,
+    Outcome,
+)
+from intoto_action.demo.vouched import Vouched, VouchedSite
 from intoto_action.formats.verdict import Verdict
 from intoto_action.reason import ExitCode, Misused
 
 _RELEASE = "release"
+_KEYLESS = "keyless"
 _ATTACKS = "attacks"
 _IMAGE = f"oci-layout:registry:{TAG}"
 _VERIFY = ("intoto-action", "verify", "--layout-key", f"keys/{OWNER}.pub", _IMAGE)
@@ -27,9 +39,16 @@ _SIGN = ("intoto-action", "layout", "sign", "--key", f"keys/{OWNER}", "layout.ya
 
 
 def play(
-    stage: Stage, keep: Path | None = None, *, acts: Sequence[Act] = ACTS, release: Outcome = RELEASE
+    stage: Stage,
+    keep: Path | None = None,
+    *,
+    acts: Sequence[Act] = ACTS,
+    release: Outcome = RELEASE,
+    vouched: Vouched | None = None,
 ) -> ExitCode:
     """Play the release and the attacks; in `keep`, which stays, or in a private directory, which does not.
+
+    With `vouched` the same release is then made without keys.
 
     The exit code is 1 when an outcome is not the one that its act must end with. Raises: Misused when there is no
     room to play in, or a step fails.
@@ -39,6 +58,8 @@ def play(
             show = _Show(stage, directory)
             show.release(release)
             show.attacks(acts)
+            if vouched is not None:
+                show.keyless(VouchedSite(directory / _KEYLESS, vouched), len(acts))
             show.end(keep)
     except BrokenPipeError:
         raise  # the audience has left, which is no fault of the place
@@ -87,15 +108,45 @@ class _Show:
         self._stage.headline(f"Now {len(acts)} attacks")
         self._stage.say(AROUND_ATTACH)
         for number, act in enumerate(acts, start=1):
-            self._stage.headline(f"Attack {number}: {act.title}")
-            self._stage.say(act.done)
-            site = self._site.copy(self._attacks / act.name)
-            at = datetime.now(UTC)
-            act.play(site, at)
-            self._stage.command(_VERIFY)
-            verdict = site.verify(at=at)
-            self._stage.denial(verdict)
-            self._compare(f"{number}  {act.title}", verdict, act.outcome)
+            self._attack(number, act, self._site, _VERIFY)
+
+    def keyless(self, site: VouchedSite, played: int) -> None:
+        """The release again, by jobs that an identity provider vouches for, and what is tried there."""
+        stage = self._stage
+        stage.headline("The same release once more, and nobody has a key")
+        stage.say(WITHOUT_KEYS)
+        site.root.mkdir(parents=True)
+        site.set_up()
+        stage.document(_functionaries((site.root / "layout.yaml").read_text()))
+        site.sign_layout(datetime.now(UTC))
+        for step in STEPS:
+            stage.command(step.words("keyless:"))
+            site.record(step)
+        site.attach(at=datetime.now(UTC))
+        verify = (
+            "intoto-action",
+            "verify",
+            "--layout-key",
+            f"identity={site.owner.identity},issuer=…",
+            _IMAGE,
+        )
+        stage.command(verify)
+        verdict = site.verify(at=datetime.now(UTC))
+        stage.verdict(verdict)
+        self._compare("The release without keys", verdict, RELEASE)
+        for number, act in enumerate(KEYLESS_ACTS, start=played + 1):
+            self._attack(number, act, site, verify)
+
+    def _attack(self, number: int, act: Act, released: Site, verify: Sequence[str]) -> None:
+        self._stage.headline(f"Attack {number}: {act.title}")
+        self._stage.say(act.done)
+        site = released.copy(self._attacks / act.name)
+        at = datetime.now(UTC)
+        act.play(site, at)
+        self._stage.command(verify)
+        verdict = site.verify(at=at)
+        self._stage.denial(verdict)
+        self._compare(f"{number}  {act.title}", verdict, act.outcome)
 
     def end(self, keep: Path | None) -> None:
         """The count, and what to do next."""
@@ -162,3 +213,9 @@ def _directory(keep: Path | None) -> Iterator[Path]:
     if not free:
         raise Misused(f"--dir {keep}: expected a new or empty directory, found something in it")
     yield keep.absolute()
+
+
+def _functionaries(layout: str) -> str:
+    """The part of layout.yaml that is another one."""
+    begin = layout.index("functionaries:")
+    return layout[begin : layout.index("\n\n", begin)]

@@ -24,13 +24,13 @@ from intoto_action.author.sign import compile_file, sign_layout
 from intoto_action.deadline import Deadline
 from intoto_action.decide.demands import Demands, Trust
 from intoto_action.demo.steps import OWNER, RELEASER, TAG, Step
-from intoto_action.formats.key import PublicKey
+from intoto_action.formats.key import Key, PublicKey
 from intoto_action.formats.oci import Descriptor
 from intoto_action.formats.reference import DirectoryReference, Image
 from intoto_action.formats.verdict import Verdict
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.keygen import generate
-from intoto_action.keys.sigstore_root import without_sigstore
+from intoto_action.keys.sigstore_root import SigstoreRoot, without_sigstore
 from intoto_action.keys.words import open_public_key, open_signer
 from intoto_action.reason import Misused
 from intoto_action.record.digest import Progress
@@ -137,18 +137,29 @@ class Site:
             self.signer(RELEASER),
             self.demands(),
             at=at,
-            sigstore=without_sigstore(),
+            sigstore=self.sigstore,
         )
-        return Attached(publish(store, image, prepared.bundle, (), _say_nothing), prepared.verdict)
+        published = publish(store, image, prepared.bundle, (), _say_nothing)
+        return Attached(published.evidence, prepared.verdict)
 
     def verify(self, *, at: datetime) -> Verdict:
         """What `verify` says of the image that the tag names now."""
         store, reference = self._store()
-        return verify_image(store, reference, self.demands(), at=at, sigstore=without_sigstore()).verdict
+        return verify_image(store, reference, self.demands(), at=at, sigstore=self.sigstore).verdict
 
     def demands(self) -> Demands:
-        """What the verifier knows before it looks: the owner's public key."""
-        return Demands(layout_trust=Trust((open_public_key(str(self._public(OWNER)), environ={}),)))
+        """What the verifier knows before it looks: who the owner is."""
+        return Demands(layout_trust=Trust((self.owner,)))
+
+    @property
+    def owner(self) -> Key:
+        """Who signs the layout."""
+        return open_public_key(str(self._public(OWNER)), environ={})
+
+    @property
+    def sigstore(self) -> SigstoreRoot:
+        """What keyless signatures are held against: here are none."""
+        return without_sigstore()
 
     def image(self) -> tuple[Store, Image]:
         """The registry, and the image that the tag names now."""

@@ -9,6 +9,7 @@ from intoto_action.demo.attacks import (
     alter_link,
     change_source,
     replace_image,
+    sign_in_a_pull_request,
     sign_with_another_key,
     skip_scan,
     use_old_layout,
@@ -30,6 +31,12 @@ CLOSING = (
 AROUND_ATTACH = (
     "Each is played on a copy of the release, by somebody who may write to the registry: `attach` decides as "
     "`verify` does before it pushes, and who plays here goes round it."
+)
+
+
+WITHOUT_KEYS = (
+    "A Sigstore on this machine certifies jobs that its identity provider vouches for, each for minutes, and logs what "
+    "they sign. The layout names workflows in the place of keys; that is all that changes."
 )
 
 
@@ -103,3 +110,15 @@ ACTS = (
         outcome=Outcome(DENY, Reason.ATTESTATION_SIGNATURE),
     ),
 )
+
+KEYLESS_ACTS = (
+    Act(
+        name="7-pull-request",
+        title="A pull request runs the scan",
+        done="The same workflow of the same repository scans and signs, but a pull request started it, and may have "
+        "changed what it scans for.",
+        play=sign_in_a_pull_request,
+        outcome=Outcome(DENY, Reason.IDENTITY_MISMATCH),
+    ),
+)
+"""What is tried where jobs sign and nobody has a key."""

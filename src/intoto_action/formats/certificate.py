@@ -72,7 +72,7 @@ def parse_certificate(der: bytes, where: str) -> Certificate:
         raise Malformed(where, f"a certificate of at most {CERTIFICATE_CAP} bytes", f"{len(der)} bytes")
     try:
         found = x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise Malformed(where, "an X.509 certificate in DER", "bytes that are none") from error
     return facts_of(found, where)
 

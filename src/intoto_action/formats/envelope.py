@@ -109,7 +109,8 @@ class _UrlSafeDsse(msgspec.Struct, rename="camel"):
 
 class _MetablockSignature(msgspec.Struct):
     keyid: str
-    sig: str
+    sig: str | UnsetType = UNSET
+    signature: str | UnsetType = UNSET
     extension: msgspec.Raw | UnsetType = UNSET
     bundle: msgspec.Raw | UnsetType = UNSET
     other_headers: msgspec.Raw | UnsetType = UNSET
@@ -276,10 +277,17 @@ def _beside(signature: _DsseSignature | _UrlSafeSignature | _MetablockSignature)
 
 
 def _metablock_value(signature: _MetablockSignature, where: str) -> bytes:
-    """Hexadecimal, but for the one of securesystemslib's Sigstore signer, which writes base64 there."""
-    if signature.bundle is not UNSET and not _IS_HEX.match(signature.sig):
-        return _base64(signature.sig, f"{where}, signature")
-    return _hex(signature.sig, where)
+    """Hexadecimal, but for the one of securesystemslib's Sigstore signer, which writes base64 there.
+
+    in-toto's own GPG signer calls it `signature`, and everybody else `sig` (in-toto 3.1, `GPGSignature`).
+    """
+    given = [each for each in (signature.sig, signature.signature) if not isinstance(each, UnsetType)]
+    if len(given) != 1:
+        found = "both" if given else "neither"
+        raise Malformed(f"{where}, signature", "one of the members sig and signature", found)
+    if signature.bundle is not UNSET and not _IS_HEX.match(given[0]):
+        return _base64(given[0], f"{where}, signature")
+    return _hex(given[0], where)
 
 
 def _base64(text: str, where: str) -> bytes:

@@ -20,12 +20,13 @@ from intoto_action.reason import Malformed
 SIGSTORE_OIDC = "sigstore-oidc"
 EXACT_SCHEME = "Fulcio"
 CLAIMS_SCHEME = "fulcio-claims-v1"
-_EXACT_SCHEMES = frozenset({EXACT_SCHEME, "fulcio"})  # gittuf writes it in lower case
+EXACT_SCHEMES = (EXACT_SCHEME, "fulcio")  # gittuf writes it in lower case
 
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 
+SOURCE_REPOSITORY = "source-repository"
 CLAIMS = (
-    "source-repository",
+    SOURCE_REPOSITORY,
     "source-repository-id",
     "source-owner-id",
     "source-ref",
@@ -37,13 +38,14 @@ CLAIMS = (
 """What a layout can demand of a certificate besides identity and issuer; formats.certificate has their OIDs."""
 PREFIX_CLAIM = "source-ref"
 """The claim that may end in one `*`, as the ref in an identity may."""
+SPACED_CLAIM = "environment"
+"""The claim whose value a person chose, so that it may have spaces in it."""
 
 _LONGEST = 2048
 _ISSUER = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?\Z")
 _LOOPBACK_ISSUER = re.compile(
     r"http://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?\Z"
 )
-_TEXT = re.compile(r"[\x21-\x7e\xa1-\U0010ffff]+\Z")
 _REF_PREFIX = re.compile(r"@refs/[^*]*\*\Z")
 
 
@@ -128,7 +130,7 @@ def identity_from_entry(keyid: str, entry: KeyEntry, where: str) -> Identity:
         raise Malformed(where, f"an identity in an entry of type {SIGSTORE_OIDC}", "a key")
     found = identity_of(entry.keyval.identity, entry.keyval.issuer, entry.keyval.claims, where)
     exact = found.scheme == EXACT_SCHEME
-    if entry.scheme not in (_EXACT_SCHEMES if exact else {CLAIMS_SCHEME}):
+    if entry.scheme not in (EXACT_SCHEMES if exact else (CLAIMS_SCHEME,)):
         raise Malformed(where, f"scheme {found.scheme} for this identity", repr(entry.scheme[:80]))
     return msgspec.structs.replace(found, keyid=keyid)
 
@@ -143,23 +145,39 @@ def issuer_fault(issuer: str) -> str | None:
     return f"{quoted(issuer)}, which is not https:// with a host and a path"
 
 
+def identity_fault(identity: str) -> tuple[str, str] | None:
+    """Expected and found, when a text is no identity that a layout can name; else None."""
+    if not _is_text(identity):
+        return "an identity: the subject alternative name of a certificate", quoted(identity)
+    if "*" in identity and (identity.count("*") > 1 or not _REF_PREFIX.search(identity)):
+        expected = "an identity that is exact, or ends in a ref with one * at its end (…@refs/tags/*)"
+        return expected, quoted(identity)
+    return None
+
+
+def claim_fault(name: str, value: str) -> tuple[str, str] | None:
+    """Expected and found, when that is no claim that a layout can demand; else None."""
+    if name not in CLAIMS:
+        return f"one of the claims {', '.join(CLAIMS)}", f"{quoted(name)}{did_you_mean(name, CLAIMS)}"
+    has_spaces = name == SPACED_CLAIM and value == value.strip()
+    if not _is_text(value.replace(" ", "_") if has_spaces else value):
+        return f"a value of the claim {name}", quoted(value)
+    if "*" in (value[:-1] if name == PREFIX_CLAIM else value):
+        return f"an exact value of the claim {name}", quoted(value)
+    return None
+
+
 def _faults(made: Identity) -> Iterator[tuple[str, str]]:
     """Expected and found, for each thing that is wrong."""
-    if not _is_text(made.identity):
-        yield "an identity: the subject alternative name of a certificate", quoted(made.identity)
-    elif "*" in made.identity and not _REF_PREFIX.search(made.identity):
-        expected = "an identity that is exact, or ends in a ref with one * at its end (…@refs/tags/*)"
-        yield expected, quoted(made.identity)
-    if fault := issuer_fault(made.issuer):
-        yield f"an issuer such as {GITHUB_ISSUER}", fault
+    if fault := identity_fault(made.identity):
+        yield fault
+    if found := issuer_fault(made.issuer):
+        yield f"an issuer such as {GITHUB_ISSUER}", found
     for name, value in made.claims:
-        if name not in CLAIMS:
-            yield f"one of the claims {', '.join(CLAIMS)}", f"{quoted(name)}{did_you_mean(name, CLAIMS)}"
-        elif not _is_text(value):
-            yield f"a value of the claim {name}", quoted(value)
-        elif "*" in (value[:-1] if name == PREFIX_CLAIM else value):
-            yield f"an exact value of the claim {name}", quoted(value)
+        if fault := claim_fault(name, value):
+            yield fault
 
 
 def _is_text(text: str) -> bool:
-    return len(text) <= _LONGEST and _TEXT.match(text) is not None
+    """Whether a certificate can say it and a person can see it: no white space, nothing without a shape of its own."""
+    return 0 < len(text) <= _LONGEST and text.isprintable() and " " not in text

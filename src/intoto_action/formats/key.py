@@ -6,8 +6,6 @@ its last newline for the others), in-toto-golang 0.11 for the second keyid (it d
 
 from __future__ import annotations
 
-import hashlib
-
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -17,14 +15,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from intoto_action.formats.crypto_key import CryptoPublicKey, check_rsa, spki_digest
+from intoto_action.formats.gpg_key import GpgKey, gpg_key_from_entry, is_gpg
 from intoto_action.formats.identity import SIGSTORE_OIDC, Identity, identity_from_entry
 from intoto_action.formats.key_entry import KeyEntry, KeyValue, keyid_of
 from intoto_action.reason import Malformed
 
-SMALLEST_RSA = 2048
-"""Bits of the smallest RSA key whose signatures are read; new ones are made with 3072 and more."""
-
-CryptoPublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 _CURVES = {"secp256r1": "ecdsa-sha2-nistp256", "secp384r1": "ecdsa-sha2-nistp384"}
 _SCHEMES = {
     "ed25519": ("ed25519",),
@@ -110,8 +106,8 @@ class PublicKey(msgspec.Struct, frozen=True):
         return f"{self.keytype} key {self.keyid[:8]}"
 
 
-Key = PublicKey | Identity
-"""Who may sign: a key, or whoever an OIDC issuer vouches for. Both have `keyid`, `keyids`, `names`, `fingerprint` and
+Key = PublicKey | GpgKey | Identity
+"""Who may sign: a key, or whoever an OIDC issuer vouches for. All have `keyid`, `keyids`, `names`, `fingerprint` and
 `entry`.
 """
 
@@ -142,7 +138,7 @@ def public_key_from_crypto(key: object, where: str) -> PublicKey:
     elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
         keytype, scheme = "ecdsa", _CURVES[key.curve.name]
     elif isinstance(key, rsa.RSAPublicKey):
-        _check_rsa(key, where)
+        check_rsa(key, where)
         keytype, scheme = "rsa", "rsassa-pss-sha256"
     else:
         found = (
@@ -155,12 +151,14 @@ def public_key_from_crypto(key: object, where: str) -> PublicKey:
 
 
 def key_from_entry(keyid: str, entry: KeyEntry, where: str) -> Key:
-    """A key or an identity of a signed layout's `keys`.
+    """A key, a GPG key or an identity of a signed layout's `keys`.
 
     Raises: Malformed for a type or scheme that is not supported, or a value that is none.
     """
     if entry.keytype == SIGSTORE_OIDC:
         return identity_from_entry(keyid, entry, where)
+    if is_gpg(entry):
+        return gpg_key_from_entry(keyid, entry, where)
     return public_key_from_entry(keyid, entry, where)
 
 
@@ -176,17 +174,15 @@ def public_key_from_entry(keyid: str, entry: KeyEntry, where: str) -> PublicKey:
         raise Malformed(where, "public keys only", f"a private part in key {keyid[:8]}")
     if entry.keyval.is_identity:
         raise Malformed(where, f"a public key of type {entry.keytype}", "an identity")
-    key = _crypto_of(entry.keytype, entry.keyval.public, where)
+    public = entry.keyval.public
+    if not isinstance(public, str):
+        raise Malformed(where, f"a public key of type {entry.keytype} as text", "numbers, as of a GPG key")
+    key = _crypto_of(entry.keytype, public, where)
     if isinstance(key, rsa.RSAPublicKey):
-        _check_rsa(key, where)
+        check_rsa(key, where)
     if isinstance(key, ec.EllipticCurvePublicKey) and _CURVES.get(key.curve.name) != entry.scheme:
         raise Malformed(where, f"a key on the curve of scheme {entry.scheme}", f"one on {key.curve.name}")
-    return PublicKey(keyid, entry.keytype, entry.scheme, entry.keyval.public, spki_digest(key))
-
-
-def spki_digest(key: CryptoPublicKey) -> str:
-    """sha256 hex of the DER SubjectPublicKeyInfo: what Sigstore bundles call the hint, in base64."""
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    return PublicKey(keyid, entry.keytype, entry.scheme, public, spki_digest(key))
 
 
 def _crypto_of(keytype: str, public: str, where: str) -> CryptoPublicKey:
@@ -200,11 +196,6 @@ def _crypto_of(keytype: str, public: str, where: str) -> CryptoPublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) or not isinstance(key, wanted):
         raise Malformed(where, f"a public key of type {keytype}", type(key).__name__)
     return key
-
-
-def _check_rsa(key: rsa.RSAPublicKey, where: str) -> None:
-    if key.key_size < SMALLEST_RSA:
-        raise Malformed(where, f"an RSA key of at least {SMALLEST_RSA} bits", f"{key.key_size} bits")
 
 
 def _public_of(key: CryptoPublicKey) -> str:

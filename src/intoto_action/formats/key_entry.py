@@ -11,13 +11,21 @@ from collections.abc import Mapping
 import msgspec
 
 
+class GpgValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`keyval.public` of a GPG key, numbers in hex: exponent `e` and modulus `n` of RSA, or point `q` of Ed25519."""
+
+    e: str = ""
+    n: str = ""
+    q: str = ""
+
+
 class KeyValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`keyval`: a public key, or an identity.
 
     `private` and `certificate` are always empty, and only there in old or Go-made layouts.
     """
 
-    public: str = ""
+    public: str | GpgValue = ""
     private: str = ""
     certificate: str = ""
     identity: str = ""

@@ -1,6 +1,6 @@
 """In-toto Statements: what an attestation says, and of which image.
 
-Source: in-toto attestation framework, Statement v1.
+Source: in-toto attestation framework, Statement v1, and v0.1 for predicates that are older than it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from intoto_action.formats.strict_json import MIB, check_size, decode_once, refu
 from intoto_action.reason import Malformed
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+EARLIER_STATEMENT_TYPE = "https://in-toto.io/Statement/v0.1"
 STATEMENT_CAP = 10 * MIB
 """The largest attestation that is read, in bytes; Kyverno reads no larger ones either."""
 
@@ -27,7 +28,7 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Statement(msgspec.Struct, frozen=True, rename={"type_": "_type", "predicate_type": "predicateType"}):
-    """An in-toto Statement v1 with a predicate that has not been read yet."""
+    """An in-toto Statement with a predicate that has not been read yet."""
 
     type_: str
     subject: tuple[Subject, ...]
@@ -35,13 +36,21 @@ class Statement(msgspec.Struct, frozen=True, rename={"type_": "_type", "predicat
     predicate: msgspec.Raw
 
 
+class _Kind(msgspec.Struct, rename="camel"):
+    predicate_type: str = ""
+
+
 def encode_statement(
-    predicate_type: str, predicate: Mapping[str, object], subject_name: str, digest: str
+    predicate_type: str,
+    predicate: Mapping[str, object] | msgspec.Raw,
+    subject_name: str,
+    digest: str,
+    statement_type: str = STATEMENT_TYPE,
 ) -> bytes:
-    """The Statement v1 about the one image with that digest (`sha256:…`), on one line."""
+    """The Statement about the one image with that digest (`sha256:…`), on one line."""
     algorithm, _, value = digest.partition(":")
     statement = {
-        "_type": STATEMENT_TYPE,
+        "_type": statement_type,
         "subject": [{"name": subject_name, "digest": {algorithm: value}}],
         "predicateType": predicate_type,
         "predicate": predicate,
@@ -49,16 +58,26 @@ def encode_statement(
     return msgspec.json.format(msgspec.json.encode(statement), indent=-1)
 
 
-def parse_statement(payload: bytes, where: str, *, cap: int = STATEMENT_CAP) -> Statement:
-    """A Statement v1 of any predicate type.
+def predicate_type_of(payload: bytes) -> str:
+    """What a payload claims to be, empty when it says nothing: to sort by, before anything of it is believed."""
+    try:
+        return decode_once(payload, _Kind, "").predicate_type
+    except Malformed:
+        return ""
+
+
+def parse_statement(
+    payload: bytes, where: str, *, cap: int = STATEMENT_CAP, types: tuple[str, ...] = (STATEMENT_TYPE,)
+) -> Statement:
+    """A Statement of one of these types, and of any predicate type.
 
     Raises: Malformed.
     """
     check_size(payload, where, cap)
     refuse_duplicate_keys(payload, where)
     statement = decode_once(payload, Statement, where)
-    if statement.type_ != STATEMENT_TYPE:
-        raise Malformed(where, f"_type {STATEMENT_TYPE}", repr(statement.type_[:120]))
+    if statement.type_ not in types:
+        raise Malformed(where, f"_type {' or '.join(types)}", repr(statement.type_[:120]))
     if not statement.subject:
         raise Malformed(where, "a subject", "none")
     for subject in statement.subject:

@@ -49,7 +49,11 @@ _OTHERS = {
     "ENCRYPTED SIGSTORE PRIVATE KEY": _COSIGN,
     "ENCRYPTED COSIGN PRIVATE KEY": _COSIGN,
     "DSA PRIVATE KEY": f"a DSA key, which nobody verifies any more: {MAKE_ONE}",
-    "PGP PRIVATE KEY BLOCK": f"an OpenPGP key: {MAKE_ONE}",
+    "PGP PRIVATE KEY BLOCK": (
+        "an OpenPGP key: import it into GnuPG (`gpg --import FILE`), and give gnupg:HOMEDIR?id=FINGERPRINT as the key, "
+        f"or {MAKE_ONE}"
+    ),
+    "PGP PUBLIC KEY BLOCK": "a public key of GnuPG: give gnupg:HOMEDIR?id=FINGERPRINT as the key",
 }
 
 

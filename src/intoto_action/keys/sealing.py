@@ -15,6 +15,7 @@ from intoto_action.formats.envelope import (
     pae,
 )
 from intoto_action.keys.interface import Signer
+from intoto_action.keys.key_signer import KeySigner
 from intoto_action.reason import Misused
 
 
@@ -51,6 +52,16 @@ def append_signature(envelope: Envelope, signer: Signer, keyids: Sequence[str] =
 def seal_bundle(payload_type: str, payload: bytes, signer: Signer) -> bytes:
     """A Sigstore bundle 0.3 with one DSSE signature, by a key or with a certificate."""
     return signer.bundle(payload_type, payload)
+
+
+def seal_for_slsa_verifier(payload_type: str, payload: bytes, signer: KeySigner) -> bytes:
+    """A DSSE envelope as slsa-verifier checks one: RSA with PKCS #1 v1.5, ECDSA with the hash of its curve, no keyid.
+
+    Source: slsa-verifier 2.7.1, verify_vsa.go (`determineSignatureHashAlgo`) and sigstore's LoadVerifier. A signature
+    whose keyid is not the fingerprint that SSH has for the key is passed over there, and one without is tried.
+    """
+    sign = signer.sign_for_bundle if signer.key.keytype == "rsa" else signer.sign
+    return encode_dsse(payload_type, payload, (Signature("", sign(pae(payload_type, payload))),))
 
 
 def _under(keyids: Sequence[str], signature: Signature) -> tuple[Signature, ...]:

@@ -1,4 +1,4 @@
-"""The words KEY and PUB of the command line: to a signer, to a public key."""
+"""The words KEY and PUB of the command line: to a signer, to a public key or an identity."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from intoto_action.formats.gpg_key import GPG_CAP, holds_gpg_key
 from intoto_action.formats.key import Key
-from intoto_action.keys.interface import Signer
+from intoto_action.formats.spelling import did_you_mean
+from intoto_action.keys.interface import SIGNING_SECONDS, Access, Elsewhere, Signer
 from intoto_action.keys.memory import clear_dumpable
 from intoto_action.keys.pem import (
     TEXT_CAP,
@@ -24,13 +27,16 @@ from intoto_action.reason import Misused
 
 VARIABLE_SCHEME = "env:"
 KEYLESS = "keyless:"
+GNUPG = "gnupg"
+KMS_SCHEMES = ("awskms", "gcpkms", "azurekms", "hv", "hsm")
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,15}):")
 _NO_PATH = re.compile(r"[\x00\n\ud800-\udbff]|\A\Z|\A.{4097}|[^/]{256}", re.DOTALL)
 _MAY_BE_A_KEY = re.compile(r"[\x00-\x1f\x7f]|BEGIN|PRIVATE|[A-Za-z0-9+/=]{32}|.{256}")
 """Base64, or a piece of PEM. No path that a person would miss in a message looks like that."""
-_IDENTITY = re.compile(r"(identity|issuer)=")
+_IDENTITY_WORD = re.compile(r"\s*(?:identity|issuer)=")
+_IDENTITY_FILE = re.compile(r"""(?m)(?:^|[\s{,])["']?(?:identity|repository)["']?\s*:""")
 _KEYS_ONLY = (
     "this version signs with keys: give a PEM file or env:NAME; `intoto-action keygen PATH` makes one"
 )
@@ -48,16 +54,20 @@ def open_signer(
     *,
     environ: Mapping[str, str],
     password_env: str | None = None,
+    public_key: str | None = None,
     prompt: Callable[[str], str] | None = None,
     tell: Tell | None = None,
+    seconds: float = SIGNING_SECONDS,
 ) -> Signer:
-    """The signer that KEY names: a path to a PEM file, or `env:NAME` with PEM text in that variable.
+    """The signer that KEY names: a path to a PEM file, `env:NAME` with PEM text in that variable, or a URI.
 
-    The password of an encrypted key comes from the variable `password_env`, else from `prompt` (which gets
-    the question), else there is none. `tell` gets notes. This process is made undumpable before the key is
-    read.
+    The password of an encrypted key, or the PIN of a token, comes from the variable `password_env`, else from `prompt`
+    (which gets the question), else there is none. `public_key` is the PUB of `--public-key`: the public part of KEY.
+    `tell` gets notes. `seconds` bounds a signature that is made elsewhere. This process is made undumpable before the
+    key is read.
 
-    Raises: Misused for anything that is no private key which can be opened; the text never quotes the key.
+    Raises: Misused for anything that is no private key which can be opened; the text never quotes the key. Unavailable,
+    and Malformed for a public part that is refused.
     """
     note = tell or _keep_quiet
     if not clear_dumpable():
@@ -65,29 +75,92 @@ def open_signer(
             "this system cannot hide the memory of this process, which holds the key, from others of the user"
         )
     check_private_word(word)
-    source = _source(word, "private key", environ)
-    text = unwrap(source.text)
-    password = _password(source.where, text, environ, password_env, prompt, note)
-    signer = signer_from_pem(text, source.where, password)
-    if source.mode & 0o077:
-        note(f"{source.where} can be read by others (mode {source.mode:04o}): `chmod 600` it")
+    public = open_public_key(public_key, environ=environ) if public_key else None
+    kind = elsewhere(word)
+    if kind is None:
+        signer: Signer = _pem_signer(word, environ, password_env, prompt, note)
+    else:
+        secret = _secret(password_env, environ, prompt)
+        signer = kind.open(word, Access(environ=environ, public=public, secret=secret, seconds=seconds))
+    if public is not None and public.fingerprint != signer.key.fingerprint:
+        raise Misused(
+            f"expected KEY to be the private part of --public-key ({public}), found {signer.key}: nothing is signed"
+        )
     return signer
 
 
-def open_public_key(word: str, *, environ: Mapping[str, str]) -> Key:
-    """The public key that PUB names: a path to a PEM file, PEM text itself, or `env:NAME` with PEM text.
+def elsewhere(word: str) -> Elsewhere | None:
+    """The kind of keys whose URI the word is; None for a file or a variable.
 
-    Raises: Misused when there is nothing to read; Malformed for what is no public key.
+    A known scheme is one even when a file has that name: whoever can write a file must not become the signer.
     """
-    if holds_pem(word):
-        return public_key_from_text(unwrap(word), "the public key on the command line")
-    if _IDENTITY.match(word):
-        raise Misused(
-            "expected a public key (a PEM file, PEM text or env:NAME), found an identity: this version "
-            "checks signatures by keys only"
-        )
-    source = _source(word, "public key", environ)
-    return public_key_from_text(unwrap(source.text), source.where)
+    scheme, colon, _ = word.partition(":")
+    if colon and scheme == GNUPG:
+        from intoto_action.keys.gpg import KIND
+
+        return KIND
+    if colon and scheme in KMS_SCHEMES:
+        from intoto_action.keys.kms import KINDS
+
+        return next(kind for kind in KINDS if kind.scheme == scheme)
+    return None
+
+
+def open_public_key(word: str, *, environ: Mapping[str, str], at: datetime | None = None) -> Key:
+    """The public key or identity that PUB names.
+
+    PUB is a path to a file, the text of one, `env:NAME` with that text, `gnupg:…`, or an identity itself:
+    `identity=URI,issuer=URL[,claim=value…]`. The file is PEM, holds a GPG key, armoured or not (which must not be
+    expired `at` that time, None is now, nor revoked), or is what `layout functionary` printed.
+
+    Raises: Misused when there is nothing to read; Malformed for what is neither, or no key that may sign.
+    """
+    moment = at or datetime.now(UTC)
+    if word.startswith(f"{GNUPG}:"):
+        from intoto_action.keys.gpg import open_public
+
+        return open_public(word, environ, moment)
+    if _IDENTITY_WORD.match(word):
+        return _identity_from_word(word, "the identity on the command line")
+    raw, where = _public_part(word, environ)
+    if holds_gpg_key(raw):
+        from intoto_action.formats.gpg_certificate import parse_certificates
+        from intoto_action.trust.gpg_validity import signing_key
+
+        return signing_key(parse_certificates(raw, where), None, moment, where)
+    text = raw.decode("utf-8", "surrogateescape")
+    if _IDENTITY_WORD.match(text):
+        return _identity_from_word(text.strip(), where)
+    if _IDENTITY_FILE.search(text) and not holds_pem(text):
+        from intoto_action.formats.functionary import parse_functionary
+
+        return parse_functionary(raw, where)
+    return public_key_from_text(unwrap(_decoded(raw, where)), where)
+
+
+def open_every_public_key(word: str, *, environ: Mapping[str, str]) -> tuple[Key, ...]:
+    """All keys that PUB names, be they expired or revoked: for what takes them out of use.
+
+    Raises: Misused, Malformed.
+    """
+    from intoto_action.formats.gpg_certificate import every_key, parse_certificates
+
+    if word.startswith(f"{GNUPG}:"):
+        from intoto_action.keys.gpg import exported_certificates, parse_address
+
+        return every_key(exported_certificates(parse_address(word), environ), word)
+    if _IDENTITY_WORD.match(word):
+        return (open_public_key(word, environ=environ),)
+    raw, where = _public_part(word, environ)
+    if holds_gpg_key(raw):
+        return every_key(parse_certificates(raw, where), where)
+    return (open_public_key(word, environ=environ),)
+
+
+def _identity_from_word(word: str, where: str) -> Key:
+    from intoto_action.formats.functionary import parse_identity_word
+
+    return parse_identity_word(word, where)
 
 
 def password_from(name: str, environ: Mapping[str, str]) -> bytes:
@@ -149,14 +222,6 @@ def _is_shown(path: str) -> bool:
     return not _MAY_BE_A_KEY.search(name if is_below else path)
 
 
-class _Source(NamedTuple):
-    """Where a key comes from, in words; its text; the permissions of its file, 0 when it is none."""
-
-    where: str
-    text: str
-    mode: int = 0
-
-
 def check_private_word(word: str) -> None:
     """Refuse a word that names no private key, without looking at what it names.
 
@@ -170,16 +235,72 @@ def check_private_word(word: str) -> None:
     if word.startswith(KEYLESS):
         raise Misused(f"expected a key, found {KEYLESS} {_KEYS_ONLY}")
     scheme = _SCHEME.match(word)
-    if scheme and not word.startswith(VARIABLE_SCHEME) and not os.path.lexists(word):
-        raise Misused(f"expected a key, found a {scheme.group(1)}: URI; {_KEYS_ONLY}")
+    if (
+        scheme
+        and elsewhere(word) is None
+        and not word.startswith(VARIABLE_SCHEME)
+        and not os.path.lexists(word)
+    ):
+        raise Misused(_unknown_scheme(scheme.group(1)))
 
 
-def _source(word: str, what: str, environ: Mapping[str, str]) -> _Source:
-    named = parse_key_word(word, what, environ)
-    return _from_variable(named, environ) if named.variable else _from_file(named)
+def _unknown_scheme(scheme: str) -> str:
+    known = (GNUPG, *KMS_SCHEMES)
+    listed = ", ".join(f"{each}:" for each in known)
+    if scheme == "pkcs11":
+        advice = "give hsm:ID?label=TOKEN, and the library of the token in the variable PYKCS11LIB"
+    else:
+        advice = f"the URIs of keys are {listed}; give one of them, a PEM file or env:NAME"
+    return f"expected a key, found a {scheme}: URI{did_you_mean(scheme, known)}; {advice}"
 
 
-def _from_variable(named: KeyWord, environ: Mapping[str, str]) -> _Source:
+def _pem_signer(
+    word: str,
+    environ: Mapping[str, str],
+    password_env: str | None,
+    prompt: Callable[[str], str] | None,
+    note: Tell,
+) -> Signer:
+    named = parse_key_word(word, "private key", environ)
+    mode = 0
+    if named.variable:
+        raw = _variable(named, environ)
+    else:
+        raw, mode = _file(named, TEXT_CAP)
+    text = unwrap(_decoded(raw, named.where))
+    password = _password(named.where, text, environ, password_env, prompt)
+    signer = signer_from_pem(text, named.where, password)
+    if password is None and password_env and environ.get(password_env):
+        note(f"{named.where} is not encrypted: the password in {password_env} was not needed")
+    if mode & 0o077:
+        note(f"{named.where} can be read by others (mode {mode:04o}): `chmod 600` it")
+    return signer
+
+
+def _secret(
+    password_env: str | None, environ: Mapping[str, str], prompt: Callable[[str], str] | None
+) -> Callable[[str], str]:
+    """Where the PIN of a token comes from."""
+
+    def ask(question: str) -> str:
+        if password_env:
+            return password_from(password_env, environ).decode(errors="surrogateescape")
+        if prompt is None:
+            raise Misused(f"the {question} is needed: give --password-env VAR with it in the variable VAR")
+        return prompt(question)
+
+    return ask
+
+
+def _public_part(word: str, environ: Mapping[str, str]) -> tuple[bytes, str]:
+    """What PUB names, and where that is, in words. Raises: Misused."""
+    if holds_pem(word):
+        return unwrap(word).encode(errors="replace"), "the public key on the command line"
+    named = parse_key_word(word, "public key", environ)
+    return (_variable(named, environ) if named.variable else _file(named, GPG_CAP)[0]), named.where
+
+
+def _variable(named: KeyWord, environ: Mapping[str, str]) -> bytes:
     where = named.where
     text = environ.get(named.variable)
     if text is None or not text.strip():
@@ -190,32 +311,36 @@ def _from_variable(named: KeyWord, environ: Mapping[str, str]) -> _Source:
         )
     if len(text) > TEXT_CAP:
         raise Misused(f"{where}: expected at most {TEXT_CAP} characters, found {len(text)}")
-    return _Source(where, text)
+    return unwrap(text).encode(errors="surrogateescape")
 
 
-def _from_file(named: KeyWord) -> _Source:
+def _file(named: KeyWord, cap: int) -> tuple[bytes, int]:
+    """The bytes of a file and its permissions, which are 0 when it is none but a pipe."""
     where = named.where
     try:
         with Path(named.path).open("rb") as file:
             state = os.fstat(file.fileno())
-            raw = file.read(TEXT_CAP + 1)
+            raw = file.read(cap + 1)
     except UnicodeEncodeError as error:
         raise Misused(f"{where} cannot be a path: it is not UTF-8") from error
     except OSError as error:
         raise Misused(
             f"{where} cannot be read: {error.strerror}; give the path of a PEM file, or env:NAME"
         ) from None  # the error holds the word, which may be a key
-    if len(raw) > TEXT_CAP:
-        raise Misused(f"{where}: expected a PEM file of at most {TEXT_CAP} bytes, found more")
+    if len(raw) > cap:
+        raise Misused(f"{where}: expected a file with a key of at most {cap} bytes, found more")
     if not raw.strip():
         raise Misused(f"{where} is empty: give the path of a PEM file, or env:NAME")
+    return raw, state.st_mode & 0o777 if stat.S_ISREG(state.st_mode) else 0
+
+
+def _decoded(raw: bytes, where: str) -> str:
     try:
-        text = raw.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Misused(
             f"{where}: expected PEM text, found binary data: convert DER with `openssl pkey -inform DER`"
         ) from error
-    return _Source(where, text, state.st_mode & 0o777 if stat.S_ISREG(state.st_mode) else 0)
 
 
 def _password(
@@ -224,11 +349,8 @@ def _password(
     environ: Mapping[str, str],
     password_env: str | None,
     prompt: Callable[[str], str] | None,
-    note: Tell,
 ) -> bytes | None:
     if not is_encrypted(text):
-        if password_env and environ.get(password_env):
-            note(f"{where} is not encrypted: the password in {password_env} was not needed")
         return None
     if password_env:
         return password_from(password_env, environ)

@@ -10,19 +10,29 @@ import msgspec
 
 from intoto_action.formats.key import Key
 from intoto_action.github.event import is_pull_request
-from intoto_action.keys.words import check_private_word, open_public_key, parse_key_word
+from intoto_action.keys.words import (
+    check_private_word,
+    elsewhere,
+    open_public_key,
+    parse_key_word,
+    password_from,
+)
 from intoto_action.reason import Misused
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """Who signs: the file of the key, or else the variable, and `where` that is in words.
+    """Who signs: the file of the key, or else the variable, or else the URI, and `where` that is in words.
 
-    `variables` are the names of those that hold the key or its password.
+    `public` is the word for its public part, where that is known; `password_env` the variable with its password;
+    `variables` are the names of all those that let somebody sign: with the key, its password, access to a service.
     """
 
     where: str
     path: str = ""
     variable: str = ""
+    uri: str = ""
+    public: str = ""
+    password_env: str = ""
     variables: tuple[str, ...] = ()
 
     def missing(self, environ: Mapping[str, str]) -> bool:
@@ -40,6 +50,14 @@ class Credentials(msgspec.Struct, frozen=True):
                 "not there: pull requests from forks get none, and the name of the secret must be right; set it, or "
                 "say --if-no-credentials unsigned"
             )
+        if kind := elsewhere(self.uri):
+            kind.check(self.uri, environ)
+            if kind.needs_public_key and not self.public:
+                raise Misused(f"--key: {self.where} needs its public key beside it: give --public-key PUB")
+            if self.password_env:
+                password_from(self.password_env, environ)
+        if self.public:
+            open_public_key(self.public, environ=environ)
         if not self.path:
             return
         if not os.access(self.path, os.R_OK):
@@ -52,22 +70,40 @@ class Credentials(msgspec.Struct, frozen=True):
             )
 
     def public_key(self, environ: Mapping[str, str]) -> Key | None:
-        """The public key beside the private one, when there is one: `keygen` puts it there."""
+        """The public key, if it is known: as it was given, of the keyring, or beside the private one (`keygen`)."""
+        if self.public:
+            return open_public_key(self.public, environ=environ)
         beside = Path(f"{self.path}.pub")
         if not self.path or not beside.is_file():
             return None
         return open_public_key(str(beside), environ=environ)
 
 
-def credentials(word: str, password_env: str | None, environ: Mapping[str, str]) -> Credentials:
-    """From KEY, which may not be empty, and `--password-env`.
+def credentials(
+    word: str, password_env: str | None, environ: Mapping[str, str], public_key: str | None = None
+) -> Credentials:
+    """From KEY, which may not be empty, `--password-env` and `--public-key`.
 
     Raises: Misused for a word that names no private key; it is not repeated where it could be one.
     """
     check_private_word(word)
+    password, public = password_env or "", public_key or ""
+    if kind := elsewhere(word):
+        names = [name for name in (password, *kind.private) if name]
+        known = public or ("" if kind.needs_public_key else word)
+        return Credentials(
+            f"the key {word}", uri=word, public=known, password_env=password, variables=tuple(names)
+        )
     named = parse_key_word(word, "private key", environ)
-    names = [name for name in (named.variable, password_env) if name]
-    return Credentials(named.where, named.path, named.variable, tuple(names))
+    names = [name for name in (named.variable, password) if name]
+    return Credentials(
+        named.where,
+        named.path,
+        named.variable,
+        public=public,
+        password_env=password,
+        variables=tuple(names),
+    )
 
 
 def unsigned_because(

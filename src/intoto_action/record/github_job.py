@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from intoto_action.formats.artifact import OCI_SCHEME
+from intoto_action.formats.gpg_key import GpgKey
 from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key
 from intoto_action.formats.link import Link
@@ -102,6 +103,10 @@ def _functionary(key: Key) -> str:
     """Lines for `functionaries` of layout.yaml, and the key to put beside it."""
     if isinstance(key, Identity):
         return f"NAME: {{identity: {json.dumps(key.identity)}, issuer: {json.dumps(key.issuer)}}}\n"
+    if isinstance(key, GpgKey):
+        name = f"{key.keyid[:8]}.asc"
+        export = f"gpg --armor --export {key.keyid}!"
+        return f"# {key}; save what `{export}` prints as {name} beside layout.yaml\nNAME: {{key: {name}}}\n"
     pem = "".join(f"# {line}\n" for line in key.pem.splitlines())
     name = f"{key.keyid[:8]}.pub"
     return f"# {key}; save these lines, without the #, as {name} beside layout.yaml\n{pem}NAME: {{key: {name}}}\n"

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope, parse_envelope
-from intoto_action.formats.key import PublicKey
+from intoto_action.formats.identity import Identity
+from intoto_action.formats.key import Key
 from intoto_action.formats.link import Link
 from intoto_action.formats.oci import digest_of
 from intoto_action.formats.strict_json import DOCUMENT_CAP
@@ -71,7 +72,7 @@ def write_signed(directory: Path, step: str, payload: bytes, signer: Signer, *, 
     if force or not path.is_file():
         return write_link(directory, name, seal(PAYLOAD_TYPE, payload, signer), force=force)
     same = _with_payload(path, payload)
-    if same is None or not isinstance(signer.key, PublicKey):
+    if same is None or isinstance(signer.key, Identity):
         # Whether an identity signed the link that lies there cannot be told here; with this payload it loses nothing.
         return write_link(directory, name, seal(PAYLOAD_TYPE, payload, signer), force=same is not None)
     if _is_signed(same, signer.key):
@@ -88,7 +89,7 @@ def _with_payload(path: Path, payload: bytes) -> Envelope | None:
     return envelope if (envelope.payload_type, envelope.payload) == (PAYLOAD_TYPE, payload) else None
 
 
-def _is_signed(envelope: Envelope, key: PublicKey) -> bool:
+def _is_signed(envelope: Envelope, key: Key) -> bool:
     from intoto_action.trust.signature import check_signature
 
     return check_signature(envelope, key) is not None

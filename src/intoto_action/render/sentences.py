@@ -62,6 +62,7 @@ _ADVICE = {
     Reason.PROVENANCE_MISSING: "Attach provenance to the image.",
     Reason.PROVENANCE_MISMATCH: "Compare the builder and the source of the provenance with what is demanded.",
     Reason.SIGSTORE_UNAVAILABLE: "Try again; if it lasts, look at the status page of the Sigstore instance.",
+    Reason.KEY_UNAVAILABLE: "Look at the service or the device that holds the key, and at your access to it.",
     Reason.OVERLOADED: "Try again in a moment; if it lasts, give the service more room.",
     Reason.INTERNAL_ERROR: "This is a fault of intoto-action, not of the image: report it.",
 }

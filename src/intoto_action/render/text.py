@@ -23,6 +23,8 @@ from intoto_action.render.sentences import (
 
 GOOD, BAD, QUIET, PLAIN = "bold green", "bold red", "dim", ""
 _LABEL = 10
+_READABLE = 160
+"""Columns up to which a step is one line."""
 _MARKS = {"pass": ("ok", GOOD), "deny": ("no", BAD)}
 
 
@@ -89,7 +91,15 @@ def _step(step: StepReport, width: int) -> list[Line]:
     mark, style = _MARKS.get(step.verdict, ("--", QUIET))
     name = f"{terminal(step.name):{width}}"
     wanted, signed = terminal(wanted_from(step)), terminal(signed_by(step))
-    return [Line(f"  {mark}  {name}  expected {wanted}; signed by {signed}", style)]
+    whole = f"  {mark}  {name}  expected {wanted}; signed by {signed}"
+    if len(whole) <= _READABLE:
+        return [Line(whole, style)]
+    # Identities are long, and differ in the middle: one under the other they can be compared.
+    under = " " * (width + 8)
+    return [
+        Line(f"  {mark}  {name}  expected   {wanted}", style),
+        Line(f"{under}signed by  {signed}", style),
+    ]
 
 
 def _finding(finding: Finding) -> list[Line]:

@@ -7,8 +7,11 @@ threshold of two; with identities one signer can also fit several entries of a l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
+
+from intoto_action.formats.identity import Identity
+from intoto_action.formats.key import Key
 
 
 class _Key(Protocol):
@@ -47,6 +50,20 @@ def distinct(fits: Sequence[T]) -> tuple[T, ...]:
         _give(signer, options, holders)
     chosen = {signer: options[signer][key] for key, signer in holders.items()}
     return tuple(chosen[signer] for signer in options if signer in chosen)
+
+
+def most_signers(keys: Iterable[Key]) -> int:
+    """How many different signers these keys and identities can have at most: no threshold above that is ever met.
+
+    One identity of one issuer is one signer, however many entries say it with other claims. One with a `*` can be
+    somebody else for each entry.
+    """
+    return len({_signer_of(key) for key in keys})
+
+
+def _signer_of(key: Key) -> tuple[str, str]:
+    exact = isinstance(key, Identity) and not key.identity.endswith("*")
+    return (key.issuer, key.identity) if isinstance(key, Identity) and exact else ("", key.fingerprint)
 
 
 def _give(signer: str, options: dict[str, dict[str, T]], holders: dict[str, str]) -> None:

@@ -36,6 +36,16 @@ def differences(wanted: Identity, certificate: Certificate) -> Iterator[Differen
             )
 
 
+def share_a_signer(one: Identity, other: Identity) -> bool:
+    """Whether somebody can fit both: the same issuer calls them the same, whatever else is demanded of them."""
+    if one.issuer != other.issuer:
+        return False
+    first, second = one.identity, other.identity
+    if first.endswith("*") and second.endswith("*"):
+        return first[:-1].startswith(second[:-1]) or second[:-1].startswith(first[:-1])
+    return matches(first, second) or matches(second, first)
+
+
 def matches(pattern: str, text: str) -> bool:
     """Whether the text is the pattern, or begins as a pattern that ends in `*` does."""
     return text.startswith(pattern[:-1]) if pattern.endswith("*") else text == pattern

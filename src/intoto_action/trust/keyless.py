@@ -92,6 +92,22 @@ class TrustRoot:
         return bundle.signing_certificate
 
 
+def claimed_certificate(envelope: Envelope, signature: Signature, where: str) -> Certificate | None:
+    """Whose certificate stands beside a signature, read as it is when it is verified; None beside one by a key.
+
+    Nothing of it is checked: it is for showing, and for where somebody else has verified the signature.
+    Raises: Malformed for what claims to be a certificate and cannot be read.
+    """
+    material = material_of(envelope, signature, where)
+    if material is None:
+        return None
+    try:
+        certificate = _bundle(material).signing_certificate
+    except Exception as error:
+        raise Malformed(where, "a certificate with its log entry", _words(error)) from error
+    return facts_of(certificate, f"{where}, certificate")
+
+
 class _Anybody:
     """The policy of sigstore-python that asks nothing: whose certificate it is, we compare afterwards."""
 

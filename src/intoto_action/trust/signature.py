@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from intoto_action.formats.certificate import Certificate
 from intoto_action.formats.envelope import Envelope, Signature, Wrapper
+from intoto_action.formats.gpg_key import GpgKey
 from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key, PublicKey
 from intoto_action.formats.material import is_keyless
@@ -18,6 +19,7 @@ from intoto_action.reason import Malformed
 from intoto_action.trust.counting import distinct
 from intoto_action.trust.identities import Difference, differences
 from intoto_action.trust.keyless import MOST_KEYLESS, SigstoreNeeded, TrustRoot
+from intoto_action.trust.openpgp import OTHER_HEADERS, is_by
 
 _HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
     "ecdsa-sha2-nistp256": hashes.SHA256,
@@ -50,7 +52,7 @@ class Signatures(msgspec.Struct, frozen=True):
 
     `fits` has an entry for each key and each signer that fits it; `strangers` are certificates of valid signatures
     that fit none; `differences` say of these what each key expected and found; `faults` what is wrong with signatures
-    that claim to be keyless.
+    that claim to be keyless, or by a GPG key.
     """
 
     fits: tuple[SignedBy, ...] = ()
@@ -82,10 +84,14 @@ def examine(
         for key in public
         if (signature := _signature_by(envelope, key)) is not None
     ]
+    faults: list[Malformed] = []
+    for key in (key for key in keys if isinstance(key, GpgKey)):
+        fits += _by_gpg(envelope, key, where, faults)
     identities = [key for key in keys if isinstance(key, Identity)]
     if not identities:
-        return Signatures(tuple(fits))
-    certificates, faults = _certificates(envelope, sigstore, where)
+        return Signatures(tuple(fits), faults=tuple(faults))
+    certificates, keyless_faults = _certificates(envelope, sigstore, where)
+    faults += keyless_faults
     strangers: list[Certificate] = []
     told: list[Difference] = []
     for signature, certificate in certificates:
@@ -105,6 +111,18 @@ def check_signature(envelope: Envelope, key: Key, sigstore: TrustRoot | None = N
     Raises: SigstoreNeeded.
     """
     return next(iter(examine(envelope, (key,), sigstore).fits), None)
+
+
+def examine_certificates(
+    envelope: Envelope, sigstore: TrustRoot | None, where: str
+) -> tuple[tuple[Certificate, ...], tuple[Malformed, ...]]:
+    """The certificates of the envelope's valid keyless signatures, whoever they are of; and what is wrong with others.
+
+    For what is vouched for by the certificate itself, and not by a key or an identity that somebody lists.
+    Raises: SigstoreNeeded.
+    """
+    certificates, faults = _certificates(envelope, sigstore, where)
+    return tuple(each for _, each in certificates), tuple(faults)
 
 
 def _certificates(
@@ -129,16 +147,32 @@ def _certificates(
     return certificates, faults
 
 
+def _by_gpg(envelope: Envelope, key: GpgKey, where: str, faults: list[Malformed]) -> list[SignedBy]:
+    """The signature by a GPG key, when there is one. Sigstore bundles have none: no reader of them knows such."""
+    if envelope.wrapper is Wrapper.BUNDLE:
+        return []
+    for signature in envelope.signatures:
+        if OTHER_HEADERS not in signature.beside or signature.keyid not in key.keyids:
+            continue
+        try:
+            if is_by(key, signature, envelope.signed, where):
+                return [SignedBy(key, key.fingerprint, signature.keyid)]
+        except Malformed as fault:
+            faults.append(fault)
+    return []
+
+
 def _signature_by(envelope: Envelope, key: PublicKey) -> Signature | None:
     is_bundle = envelope.wrapper is Wrapper.BUNDLE
     claimed = [each for each in envelope.signatures if is_bundle or each.keyid in key.keyids]
     if not claimed:
         return None
     signed = envelope.signed
-    return next((each for each in claimed if _verifies(key, each.value, signed, envelope.wrapper)), None)
+    return next((each for each in claimed if verifies(key, each.value, signed, envelope.wrapper)), None)
 
 
-def _verifies(key: PublicKey, signature: bytes, data: bytes, wrapper: Wrapper) -> bool:
+def verifies(key: PublicKey, signature: bytes, data: bytes, wrapper: Wrapper) -> bool:
+    """Whether the key made that raw signature over `data`, as it is made for the wrapper. Raises: Malformed."""
     public = key.crypto()
     try:
         if isinstance(public, ed25519.Ed25519PublicKey):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -19,7 +19,7 @@ from intoto_action.keys.sigstore_root import SigstoreRoot
 from intoto_action.reason import Denied, Finding, Malformed, Reason, Unavailable
 from intoto_action.store.interface import Store
 from intoto_action.trust.keyless import TrustRoot
-from intoto_action.verify.candidates import Unread, attestations
+from intoto_action.verify.candidates import Attached, Unread, sort_bundles
 
 MOST_DECIDED = 50
 """How many candidates whose layout a root has signed are decided for one image."""
@@ -38,8 +38,8 @@ def verify_image(
 ) -> Outcome:
     """Decide over the image that `reference` names, by what is attached to it, or by `bundles` when given.
 
-    With `bundles` and a digest no registry is asked for anything. Never raises for what a registry, an image or an
-    attestation is like: that is the verdict.
+    With `bundles` and a digest no registry is asked for anything. Provenance is read only when some is demanded.
+    Never raises for what a registry, an image or an attestation is like: that is the verdict.
     """
     try:
         image = _named(reference) if bundles else None
@@ -49,10 +49,16 @@ def verify_image(
     except Unavailable as error:
         return _error(str(reference), demands, str(error), error.reason)
     if bundles:
-        return verify_attestations(bundles, image, demands, at=at, sigstore=sigstore, unread=Unread())
+        return verify_bundles(bundles, image, demands, at=at, sigstore=sigstore)
     unread = Unread()
-    candidates = attestations(store, image, unread)
-    outcome = verify_attestations(candidates, image, demands, at=at, sigstore=sigstore, unread=unread)
+    try:
+        attached = Attached(store, image, unread)
+    except Unavailable as error:
+        return _error(str(image), demands, str(error), error.reason)
+    provenance = attached.provenance() if demands.provenance is not None else ()
+    outcome = verify_attestations(
+        attached.evidence(), image, demands, provenance, at=at, sigstore=sigstore, unread=unread
+    )
     return _with_relations(store, image, outcome)
 
 
@@ -63,10 +69,26 @@ def _named(reference: Reference | DirectoryReference) -> Image | None:
     return None
 
 
+def verify_bundles(
+    bundles: Iterable[Attestation],
+    image: Image,
+    demands: Demands,
+    *,
+    at: datetime,
+    sigstore: SigstoreRoot,
+) -> Outcome:
+    """Decide over the image by bundles from files: evidence, and provenance when some is demanded."""
+    evidence, provenance = sort_bundles(bundles)
+    return verify_attestations(
+        evidence, image, demands, provenance, at=at, sigstore=sigstore, unread=Unread()
+    )
+
+
 def verify_attestations(
     candidates: Iterable[Attestation],
     image: Image,
     demands: Demands,
+    provenance: Sequence[Attestation] = (),
     *,
     at: datetime,
     sigstore: SigstoreRoot,
@@ -79,7 +101,7 @@ def verify_attestations(
     could keep.
     """
     try:
-        return _first_that_passes(candidates, image, demands, at, sigstore, unread)
+        return _first_that_passes(candidates, image, demands, provenance, at, sigstore, unread)
     except Unavailable as error:
         return _error(str(image), demands, str(error), error.reason)
 
@@ -88,6 +110,7 @@ def _first_that_passes(
     candidates: Iterable[Attestation],
     image: Image,
     demands: Demands,
+    provenance: Sequence[Attestation],
     at: datetime,
     sigstore: SigstoreRoot,
     unread: Unread,
@@ -98,7 +121,7 @@ def _first_that_passes(
         if decided == MOST_DECIDED:
             unread.reasons.append(f"candidates beyond {MOST_DECIDED}")
             break
-        outcome = sigstore.deciding(partial(_consider, candidate, image, demands, at))
+        outcome = sigstore.deciding(partial(_consider, candidate, image, demands, provenance, at))
         if outcome.verdict.verdict == PASS:
             return outcome
         decided += _rank(outcome, demands) > Reason.ATTESTATION_SIGNATURE.order
@@ -131,7 +154,7 @@ def verify_links(
         faults |= wrong
     evidence = Evidence(layout, links, {}, faults)
     try:
-        return sigstore.deciding(partial(_consider, evidence, None, demands, at)).verdict
+        return sigstore.deciding(partial(_consider, evidence, None, demands, (), at)).verdict
     except Unavailable as error:
         return _error("", demands, str(error), error.reason).verdict
 
@@ -140,10 +163,11 @@ def _consider(
     candidate: Attestation | Evidence,
     image: Image | None,
     demands: Demands,
+    provenance: Sequence[Attestation],
     at: datetime,
     root: TrustRoot | None,
 ) -> Outcome:
-    return consider(candidate, image, demands, at=at, sigstore=root)
+    return consider(candidate, image, demands, provenance, at=at, sigstore=root)
 
 
 def refusal(subject: str, demands: Demands, reason: Reason, error: Malformed) -> Verdict:

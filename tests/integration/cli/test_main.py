@@ -117,6 +117,13 @@ def test_a_verb_that_nobody_knows_is_a_usage_error() -> None:
     assert "No such command 'no-such-verb'" in ended.stderr
 
 
+@pytest.mark.parametrize("word", ["a\x00b", "\ud800", "\udfff"])
+def test_a_word_that_no_system_hands_over_is_a_usage_error(word: str) -> None:
+    result = CliRunner().invoke(main, ["evidence", "extract", "oci-layout:x", word])
+    assert result.exit_code == 2
+    assert "internal-error" not in result.output
+
+
 def test_without_a_verb_the_help_is_shown_and_nothing_passes() -> None:
     ended = CliRunner().invoke(main, [])
     assert ended.exit_code == 2

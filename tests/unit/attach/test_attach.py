@@ -131,7 +131,7 @@ class TestPublishing:
         chain.link("scan").change(environment={})
         second = publish(shelf.store(), shelf.image, chain.bundle(), (), print)
         listed = {each.digest for each in shelf.store().referrers(shelf.image).descriptors}
-        assert listed == {first.digest, second.digest}
+        assert listed == {first.evidence.digest, second.evidence.digest}
 
 
 class TestFiles:

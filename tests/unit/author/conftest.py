@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.parts.draft import NAMES, Draft
+from tests.parts.forge import Forge
 
 from intoto_action.keys.keygen import KeyPair, generate
 
@@ -16,3 +17,8 @@ def pairs() -> dict[str, KeyPair]:
 @pytest.fixture
 def draft(tmp_path: Path, pairs: dict[str, KeyPair]) -> Draft:
     return Draft(tmp_path, pairs)
+
+
+@pytest.fixture(scope="session")
+def forge() -> Forge:
+    return Forge()

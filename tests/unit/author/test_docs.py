@@ -9,7 +9,7 @@ import pytest
 from tests.parts.draft import Draft
 
 import intoto_action.decide
-from intoto_action.author import read, read_steps
+from intoto_action.author import read, read_functionaries, read_steps
 from intoto_action.formats.layout import Layout
 from intoto_action.formats.rule import join_rule
 from intoto_action.keys.keygen import generate
@@ -36,7 +36,7 @@ def test_every_layout_of_the_page_compiles(page: Draft, text: str) -> None:
 
 
 def test_there_are_as_many_layouts_and_expansions_as_were_written() -> None:
-    assert (len(EXAMPLES), len(EXPANSIONS)) == (4, 3)
+    assert (len(EXAMPLES), len(EXPANSIONS)) == (5, 3)
 
 
 @pytest.mark.parametrize(("text", "what", "lines"), EXPANSIONS)
@@ -59,6 +59,8 @@ def test_every_check_of_the_lint_is_in_the_table_and_no_other() -> None:
     assert [row[0] for row in ROWS] == sorted({*re.findall(r'"(L\d\d)"', code)})
 
 
-@pytest.mark.parametrize("keys", [read.KEYS, read_steps.STEP_KEYS, read.SOURCE_KEYS])
+@pytest.mark.parametrize(
+    "keys", [read.KEYS, read_steps.STEP_KEYS, read.SOURCE_KEYS, read_functionaries.FUNCTIONARY_KEYS]
+)
 def test_every_key_is_in_a_table(keys: tuple[str, ...]) -> None:
     assert all(f"\n| `{key}` | " in PAGE for key in keys)

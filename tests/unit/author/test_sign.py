@@ -13,8 +13,11 @@ import pytest
 from in_toto.models.layout import Layout as StockLayout
 from in_toto.models.metadata import Metadata
 from tests.parts.draft import HEAD, NOW, STEPS, Draft
+from tests.parts.forge import Fault, Forge, GitHubJob
+from tests.parts.keyless_signer import KeylessSigner, trust_root
 
 from intoto_action.author.open import open_layout, read_envelope
+from intoto_action.author.show import signature_lines
 from intoto_action.author.sign import SignedLayout, co_sign_layout, sign_layout
 from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope, Wrapper, parse_envelope
 from intoto_action.formats.key import Key
@@ -139,6 +142,55 @@ class TestAnotherSignature:
         other = msgspec.structs.replace(first, wrapper=Wrapper.METABLOCK)
         with pytest.raises(Misused, match="expected a DSSE envelope"):
             co_sign_layout(draft.compile(TEXT), other, signer(draft, "bob"), at=NOW)
+
+
+class TestByIdentities:
+    """An owner without a key, beside one with a key."""
+
+    def test_both_signatures_count_and_each_owner_signs_once(self, draft: Draft, forge: Forge) -> None:
+        compiled = draft.compile(TEXT)
+        owner = KeylessSigner(forge)
+        first = envelope(sign_layout(compiled.layout, owner).document)
+        assert [each.keyid for each in first.signatures] == [owner.key.keyid]
+        both = envelope(co_sign_layout(compiled, first, signer(draft, "bob"), at=NOW).document)
+        keys = (owner.key, draft.pairs["bob"].public)
+        assert len(examine(both, keys, trust_root(forge)).signers) == 2
+        with pytest.raises(Misused, match="a key that has not signed"):
+            co_sign_layout(compiled, both, signer(draft, "bob"), at=NOW)
+        with pytest.raises(Misused, match="an identity that has not signed"):
+            co_sign_layout(compiled, both, KeylessSigner(forge), at=NOW)
+
+    def test_another_identity_adds_its_own(self, draft: Draft, forge: Forge) -> None:
+        compiled = draft.compile(TEXT)
+        first = envelope(sign_layout(compiled.layout, KeylessSigner(forge)).document)
+        other = KeylessSigner(forge, GitHubJob(workflow="other.yml"))
+        both = envelope(co_sign_layout(compiled, first, other, at=NOW).document)
+        keys = (KeylessSigner(forge).key, other.key)
+        assert len(examine(both, keys, trust_root(forge)).signers) == 2
+
+    def test_whose_certificates_there_are_is_shown_unchecked(self, draft: Draft, forge: Forge) -> None:
+        compiled = draft.compile(TEXT)
+        owner = KeylessSigner(forge, fault=Fault.SCT_MISSING)
+        first = envelope(sign_layout(compiled.layout, owner).document)
+        both = envelope(co_sign_layout(compiled, first, signer(draft, "bob"), at=NOW).document)
+        bob = draft.pairs["bob"].public
+        assert signature_lines(both, "root.layout") == [
+            f"signatures   {owner.key.keyid[:8]}, {owner.key.identity} (issuer {owner.key.issuer})",
+            f"             {bob.keyid[:8]}",
+            f"             {bob.go_keyid[:8]}",
+            "             (hints, not checked here)",
+        ]
+
+    def test_one_that_cannot_be_read_is_shown_as_that(self, draft: Draft, forge: Forge) -> None:
+        made = envelope(sign_layout(draft.compile(TEXT).layout, KeylessSigner(forge)).document)
+        broken = msgspec.structs.replace(made.signatures[0], beside={"extension": b'{"kind":"x","ext":{}}'})
+        (line, _) = signature_lines(msgspec.structs.replace(made, signatures=(broken,)), "root.layout")
+        assert "expected an extension of kind" in line
+
+
+def test_a_layout_that_nobody_signed_says_so(draft: Draft) -> None:
+    made = envelope(signed(draft).document)
+    assert signature_lines(msgspec.structs.replace(made, signatures=()), "x") == ["signatures   nobody"]
 
 
 def test_a_layout_of_another_tool_is_opened_in_both_wrappers(draft: Draft) -> None:

@@ -6,17 +6,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from tests.parts.draft import HEAD, NAMES, STEPS, Draft
+from tests.parts.forge import Forge, GitHubJob
+from tests.parts.github_job import GITHUB_ISSUER
+from tests.parts.keyless_signer import KeylessSigner
 
 from intoto_action.author.open import read_envelope
 from intoto_action.cli.main import main
 from intoto_action.formats.envelope import PAYLOAD_TYPE
+from intoto_action.formats.identity import identity_of
 from intoto_action.formats.layout import Layout, encode_layout, parse_layout
 from intoto_action.keys.keygen import generate
 from intoto_action.keys.sealing import seal
-from intoto_action.keys.words import open_signer
+from intoto_action.keys.words import open_public_key, open_signer
 
 PAIRS = {name: generate("ed25519", None) for name in NAMES}
 GOOD = HEAD + STEPS
+SHORT = "{repository: octo/app, workflow: build.yml, ref: refs/heads/main}"
 BAD = GOOD.replace("CREATE out/*", "CRATE out/*").replace("[bob]", "[bop]")
 
 
@@ -25,6 +30,8 @@ def draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Draft:
     made = Draft(tmp_path, PAIRS)
     made.file.write_text(GOOD)
     monkeypatch.chdir(tmp_path)
+    for name in ("ACTIONS_ID_TOKEN_REQUEST_URL", "GITHUB_ACTIONS", "SIGSTORE_ID_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
     return made
 
 
@@ -207,3 +214,81 @@ def open_list(draft: Draft) -> Layout:
 def write_signed(draft: Draft, made: Layout) -> None:
     document = seal(PAYLOAD_TYPE, encode_layout(made), open_signer("alice", environ={}))
     (draft.directory / "root.layout").write_bytes(document)
+
+
+class TestFunctionary:
+    WORDS = ("--repository", "octo/app", "--workflow", "build.yml", "--ref", "refs/heads/main")
+
+    def test_what_is_printed_is_pub_and_can_be_pasted(self, draft: Draft) -> None:
+        ended = layout("functionary", *self.WORDS)
+        assert (ended.exit_code, ended.stderr) == (0, "")
+        (draft.directory / "build.yaml").write_text(ended.stdout)
+        identity = open_public_key("build.yaml", environ={})
+        assert identity.entry.keyval.identity == GitHubJob().identity
+        draft.file.write_text(
+            HEAD.replace("  alice: {key: alice.pub}\n", ended.stdout) + STEPS.replace("alice", "build")
+        )
+        assert layout("lint", "layout.yaml").exit_code == 0
+        assert f"identity {GitHubJob().identity}\n" in layout("show", "layout.yaml").stdout
+
+    def test_its_words_come_from_the_environment_too(self) -> None:
+        env = {"INTOTO_ACTION_LAYOUT_FUNCTIONARY_REPOSITORY": "octo/app"}
+        assert (
+            layout("functionary", *self.WORDS[2:], env=env).stdout
+            == layout("functionary", *self.WORDS).stdout
+        )
+
+    def test_what_a_link_says_is_taken_with_a_note(self, draft: Draft) -> None:
+        signer = KeylessSigner(Forge(), GitHubJob.pull_request())
+        Path("build.link").write_bytes(seal(PAYLOAD_TYPE, b"{}", signer))
+        ended = layout("functionary", "--from-link", "build.link")
+        assert ended.exit_code == 0
+        assert f"    identity: {signer.key.identity}\n" in ended.stdout
+        assert [line.partition(":")[0] for line in ended.stderr.splitlines()] == ["note", "note"]
+        assert "neither it nor the signature is checked here" in ended.stderr
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            ((), "found none of them"),
+            (("--repository", "octo/app"), "found --repository"),
+            (
+                (*WORDS, "--from-link", "x"),
+                "expected --from-link alone, found --repository, --workflow, --ref too",
+            ),
+            (("--from-link", "x", "--from-token"), "expected --from-link alone, found --from-token too"),
+            (("--from-token", "--ref", "x"), "expected --from-token alone, found --ref too"),
+            (("--from-token",), "Without the OIDC token of a GitHub Actions job, say --repository"),
+            (("--from-link", "nothing"), "cannot be read"),
+            (("--repository", "octo", *WORDS[2:]), "layout functionary, repository: expected a repository"),
+        ],
+    )
+    def test_words_that_do_not_go_together_are_told(
+        self, draft: Draft, words: tuple[str, ...], said: str
+    ) -> None:
+        ended = layout("functionary", *words)
+        assert ended.exit_code == 2
+        assert said in ended.stderr
+        assert ended.stdout == ""
+
+
+def test_a_signed_layout_with_identities_is_linted_and_shown(draft: Draft) -> None:
+    text = "source: {repository: octo/app}\n" + GOOD.replace("{key: alice.pub}", SHORT)
+    from msgspec.structs import replace
+
+    made = draft.layout(text)
+    shared = identity_of(
+        GitHubJob(called="octo/shared/.github/workflows/x.yml@refs/tags/v1").identity, GITHUB_ISSUER
+    )
+    broken = replace(
+        made,
+        keys={**made.keys, shared.keyid: shared.entry},
+        steps=[replace(made.steps[0], pubkeys=[shared.keyid]), made.steps[1]],
+    )
+    write_signed(draft, broken)
+    ended = layout("lint", "root.layout")
+    assert ended.exit_code == 1
+    assert f"root.layout: layout, key '{shared.keyid[:8]}': expected source-repository" in ended.stdout
+    write_signed(draft, made)
+    assert layout("lint", "root.layout").exit_code == 0
+    assert "source-repository https://github.com/octo/app\n" in layout("show", "root.layout").stdout

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
+from tests.parts.github_job import GITHUB_ISSUER, GitHubJob
+from tests.parts.openpgp import ALICE as GPG_ALICE
+from tests.parts.openpgp import ALICE_SUBKEY, with_subkey
 
 from intoto_action.cli.options import (
     RegistryOptions,
@@ -17,9 +21,14 @@ from intoto_action.cli.options import (
 )
 from intoto_action.cli.trust_options import TrustOptions, trust_options
 from intoto_action.decide.demands import Demands, SameAs
+from intoto_action.formats.gpg_key import gpg_key
+from intoto_action.formats.identity import identity_of
+from intoto_action.formats.key import public_key_from_crypto
 from intoto_action.keys.keygen import generate
 from intoto_action.reason import Malformed, Misused
 
+BUILD = f"identity={GitHubJob().identity},issuer={GITHUB_ISSUER}"
+WORKFLOW = identity_of(GitHubJob().identity, GITHUB_ISSUER)
 ALICE, BOB = generate("ed25519", None).public, generate("ecdsa", None).public
 
 
@@ -203,11 +212,43 @@ class TestTrust:
         assert demands.layout_expires_after == datetime(2030, 1, 31, 12, tzinfo=UTC)
         assert demands.same_run
 
+    def test_keys_and_identities_meet_a_threshold_together(self) -> None:
+        words = ["--layout-key", "env:ALICE", "--layout-key", BUILD, "--layout-threshold", "2"]
+        trust = self.demands(*words, "--attester", BUILD).layout_trust
+        assert trust is not None
+        assert [each.keyid for each in trust.keys] == [ALICE.keyid, WORKFLOW.keyid]
+
+    def test_one_identity_twice_does_not_reach_a_threshold_of_two_whatever_its_claims(self) -> None:
+        words = ["--layout-key", BUILD, "--layout-key", f"{BUILD},event=push", "--layout-threshold", "2"]
+        with pytest.raises(Misused, match="one identity counts once, whatever claims stand beside it"):
+            self.demands(*words)
+
+    def test_a_revoked_identity_is_revoked_for_whatever_it_is_called(self) -> None:
+        revoked = self.demands("--revoked", f"{BUILD},event=push").revoked
+        assert [each.identity for each in revoked.identities] == [WORKFLOW.identity]
+        assert not revoked.key(WORKFLOW)
+
     def test_a_revoked_public_key_is_revoked_under_all_its_keyids(self) -> None:
         assert self.demands("--revoked", "env:ALICE").revoked.key(ALICE)
         assert not self.demands("--revoked", "env:ALICE").revoked.key(BOB)
 
-    @pytest.mark.parametrize("word", ["abcd1234", "sha256:abcd", f"sha256:{'g' * 64}"])
+    def test_a_gpg_key_is_revoked_by_its_fingerprint_in_either_case(self) -> None:
+        key = gpg_key(GPG_ALICE.fingerprint, GPG_ALICE.public, "alice.asc")
+        for word in (GPG_ALICE.fingerprint, GPG_ALICE.fingerprint.upper()):
+            assert self.demands("--revoked", word).revoked.key(key)
+        assert not self.demands("--revoked", "ab" * 20).revoked.key(key)
+
+    def test_a_gpg_key_is_revoked_with_all_its_subkeys_by_its_file_although_it_says_that_it_is_revoked(
+        self, tmp_path: Path
+    ) -> None:
+        whole = with_subkey().directly(GPG_ALICE.sign(0x20, GPG_ALICE.framed))
+        (tmp_path / "alice.gpg").write_bytes(whole.raw)
+        revoked = self.demands("--revoked", str(tmp_path / "alice.gpg")).revoked
+        for each in (GPG_ALICE, ALICE_SUBKEY):
+            assert revoked.key(gpg_key(each.fingerprint, each.public, "alice.asc"))
+            assert revoked.key(public_key_from_crypto(each.public, "the same key in a PEM file"))
+
+    @pytest.mark.parametrize("word", ["abcd1234", "sha256:abcd", f"sha256:{'g' * 64}", "ab" * 19, "ab" * 21])
     def test_a_part_of_a_keyid_revokes_nothing_and_is_refused(self, word: str) -> None:
         with pytest.raises(Misused, match="--revoked: expected a whole keyid"):
             self.demands("--revoked", word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -23,6 +24,8 @@ from intoto_action.trust.keyless import SigstoreNeeded, TrustRoot
 MAIN = GitHubJob(sha="c0ffee", run_id="7")
 """The job that the links of the chain name in their environment."""
 STRANGER = GitHubJob(repository="evil/app", sha="c0ffee", run_id="7")
+CALLED_BY_A_STRANGER = replace(STRANGER, called=MAIN.job_workflow_ref)
+"""A workflow that others can call has one identity, whoever does."""
 
 
 @pytest.fixture
@@ -120,6 +123,19 @@ class TestWhoSigned:
         ]
         assert verdict.explanation[0].step == "build"
 
+    @pytest.mark.parametrize(
+        ("job", "words"),
+        [
+            (GitHubJob.pull_request(sha="c0ffee"), "signs with its merge ref"),
+            (GitHubJob.tag(sha="c0ffee"), "for another branch or tag"),
+        ],
+    )
+    def test_what_a_mismatch_mostly_means_is_said(
+        self, keyless: Chain, forge: Forge, job: GitHubJob, words: str
+    ) -> None:
+        keyless.link("build").signed_by(KeylessSigner(forge, job))
+        assert words in keyless.verify().explanation[0].advice
+
     def test_another_issuer_is_an_identity_mismatch(self, keyless: Chain, forge: Forge) -> None:
         keyless.link("build").signed_by(KeylessSigner(forge, MAIN, issuer="https://token.evil.example"))
         verdict = keyless.verify()
@@ -141,6 +157,7 @@ class TestWhoSigned:
         verdict = chain.verify()
         assert denied(verdict) is Reason.IDENTITY_MISMATCH
         assert "source-repository https://github.com/evil/app" in found(verdict)
+        assert "has the same identity whoever calls it" in verdict.explanation[0].advice
 
     def test_the_same_name_of_another_owner_is_an_identity_mismatch(
         self, chain: Chain, forge: Forge, sigstore: TrustRoot
@@ -151,6 +168,7 @@ class TestWhoSigned:
         verdict = chain.verify()
         assert denied(verdict) is Reason.IDENTITY_MISMATCH
         assert found(verdict) == "source-owner-id 65 / source-owner-id 66"
+        assert "registered again" in verdict.explanation[0].advice
 
     @pytest.mark.parametrize(
         "fault",
@@ -169,7 +187,7 @@ class TestWhoSigned:
         keyless.link("build").signed_by(KeylessSigner(forge, MAIN, fault=fault))
         verdict = keyless.verify()
         assert denied(verdict) is Reason.LINK_SIGNATURE
-        assert "a keyless one that does not hold" in found(verdict)
+        assert "that does not hold" in found(verdict)
 
     def test_the_signature_of_another_instance_is_none(self, keyless: Chain) -> None:
         keyless.link("build").signed_by(KeylessSigner(Forge(), MAIN))
@@ -306,7 +324,7 @@ class TestSource:
     @pytest.mark.parametrize(
         ("job", "said"),
         [
-            (GitHubJob(repository="evil/app", sha="c0ffee", run_id="7"), "https://github.com/evil/app"),
+            (CALLED_BY_A_STRANGER, "https://github.com/evil/app"),
             (GitHubJob.tag(sha="c0ffee", run_id="7"), "ref refs/tags/v1.2.0"),
             (GitHubJob(event="pull_request_target", sha="c0ffee", run_id="7"), "event pull_request_target"),
             (GitHubJob(event="workflow_run", sha="c0ffee", run_id="7"), "event workflow_run"),
@@ -337,8 +355,7 @@ class TestSource:
         assert "as its certificate says" in found(verdict)
 
     def test_an_environment_cannot_mend_what_the_certificate_says(self, keyless: Chain, forge: Forge) -> None:
-        job = GitHubJob(repository="evil/app", sha="c0ffee", run_id="7")
-        verdict = self.build(keyless, forge, job, repository="octo/app").verify()
+        verdict = self.build(keyless, forge, CALLED_BY_A_STRANGER, repository="octo/app").verify()
         assert denied(verdict) is Reason.SOURCE_MISMATCH
 
     def test_a_link_without_an_environment_is_known_by_its_certificate(

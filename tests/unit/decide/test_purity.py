@@ -17,9 +17,10 @@ import pytest
 from tests.parts.chain import ARTIFACT, IMAGE_DIGEST, NOW, Chain, MemorySigner, digests
 from tests.parts.forge import Forge, GitHubJob
 from tests.parts.keyless_signer import KeylessSigner, by_identity, trust_root
+from tests.parts.provenance import by_github, signed
 
 from intoto_action.decide.decide import Attestation, decide
-from intoto_action.decide.demands import Demands, Revoked, Trust
+from intoto_action.decide.demands import Demands, ProvenanceDemand, Revoked, Trust
 from intoto_action.formats.envelope import parse_envelope
 from intoto_action.formats.evidence import parse_signed
 from intoto_action.formats.layout import Inspection
@@ -161,6 +162,22 @@ def _foreign_inspection(chain: Chain) -> Demands:
     return chain.demands()
 
 
+def _provenance_that_nobody_attached(chain: Chain) -> Demands:
+    return chain.demands(provenance=ProvenanceDemand(builder_id=JOB.identity))
+
+
+def _provenance(chain: Chain) -> Demands:
+    chain.sigstore = ROOT_OF_THE_FORGE
+    chain.provenance = [signed(by_github(JOB), KeylessSigner(FORGE, JOB))]
+    return chain.demands(provenance=ProvenanceDemand(builder_id=JOB.identity))
+
+
+def _provenance_of_another_builder(chain: Chain) -> Demands:
+    demands = _provenance(chain)
+    chain.provenance = [signed(by_github(JOB), KeylessSigner(FORGE, GitHubJob.pull_request()))]
+    return demands
+
+
 BREAKS: list[tuple[Break, Reason | None]] = [
     (_nothing, None),
     (_statement_of_another_image, Reason.SUBJECT_MISMATCH),
@@ -181,6 +198,9 @@ BREAKS: list[tuple[Break, Reason | None]] = [
     (_another_repository, Reason.SOURCE_MISMATCH),
     (_links_of_no_run, Reason.RUN_MISMATCH),
     (_foreign_inspection, Reason.INSPECTION_REFUSED),
+    (_provenance, None),
+    (_provenance_that_nobody_attached, Reason.PROVENANCE_MISSING),
+    (_provenance_of_another_builder, Reason.PROVENANCE_MISMATCH),
 ]
 
 
@@ -201,7 +221,10 @@ def test_a_decision_does_nothing_outside_of_itself(
 
     def decision() -> None:
         attestation = Attestation(parse_envelope(bundle, "the bundle"), "the bundle")
-        verdicts.append(decide(attestation, chain.image, demands, at=chain.now, sigstore=chain.sigstore))
+        provenance = chain.provenances()
+        verdicts.append(
+            decide(attestation, chain.image, demands, provenance, at=chain.now, sigstore=chain.sigstore)
+        )
 
     assert events_of(decision) == []
     assert verdicts[0].reason is reason
@@ -209,8 +232,8 @@ def test_a_decision_does_nothing_outside_of_itself(
 
 def test_every_reason_of_the_decision_is_among_them() -> None:
     later = {Reason.INVALID_REFERENCE, Reason.MUTABLE_REFERENCE, Reason.REGISTRY_ERROR, Reason.INTERNAL_ERROR}
-    services = {Reason.SIGSTORE_UNAVAILABLE, Reason.OVERLOADED}
-    of_other_issues = {Reason.INSPECTION_FAILED, Reason.PROVENANCE_MISSING, Reason.PROVENANCE_MISMATCH}
+    services = {Reason.SIGSTORE_UNAVAILABLE, Reason.KEY_UNAVAILABLE, Reason.OVERLOADED}
+    of_other_issues = {Reason.INSPECTION_FAILED}
     assert set(Reason) - {reason for _, reason in BREAKS} == later | services | of_other_issues
 
 

@@ -135,6 +135,13 @@ def test_any_bytes_are_a_certificate_or_malformed(raw: bytes) -> None:
         parse_certificate(raw, "x")
 
 
+def test_a_certificate_of_a_version_that_is_none_is_malformed() -> None:
+    version = b"\xa0\x03\x02\x01"
+    place = GOOD.index(version) + len(version)
+    with pytest.raises(Malformed, match=r"X\.509 certificate"):
+        parse_certificate(GOOD[:place] + b"\x03" + GOOD[place + 1 :], "x")
+
+
 GOOD = der(URI, n8=utf8("https://a.example"), n20=utf8("push"))
 
 

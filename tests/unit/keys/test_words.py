@@ -22,11 +22,29 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.parts.github_job import GITHUB_ISSUER
 from tests.parts.key_material import public
+from tests.parts.openpgp import (
+    ALICE,
+    ALICE_SUBKEY,
+    AT,
+    BOB,
+    SIGN,
+    Exported,
+    PgpKey,
+    expires_after,
+    key_flags,
+    packet,
+    plain,
+    with_subkey,
+)
+from tests.parts.openpgp import armoured as gpg_armoured
 
+from intoto_action.formats.functionary import functionary_lines
+from intoto_action.formats.identity import identity_of
 from intoto_action.keys import words
 from intoto_action.keys.keygen import generate
-from intoto_action.keys.words import open_public_key, open_signer
+from intoto_action.keys.words import open_every_public_key, open_public_key, open_signer
 from intoto_action.reason import IntotoActionError, Malformed, Misused
 
 PASSWORD = "correct horse"
@@ -266,10 +284,94 @@ def test_keyless_says_that_this_version_signs_with_keys(word: str) -> None:
         open_signer(word, environ={})
 
 
-@pytest.mark.parametrize("word", ["hsm:2?x", "gcpkms:projects/x", "file2:key.pem", "awskms:" + "x" * 400])
-def test_the_uris_of_securesystemslib_say_that_this_version_signs_with_keys(word: str) -> None:
-    with pytest.raises(Misused, match="URI; this version signs with keys"):
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("file2:key.pem", "found a file2: URI; the URIs of keys are gnupg:, awskms:, gcpkms:"),
+        ("awskm:alias/x", "found a awskm: URI (did you mean 'awskms'?)"),
+        (
+            "pkcs11:token=x;object=y",
+            "give hsm:ID?label=TOKEN, and the library of the token in the variable PYKCS11LIB",
+        ),
+    ],
+)
+def test_a_uri_of_another_kind_is_told_with_those_that_are_known(word: str, told: str) -> None:
+    with pytest.raises(Misused) as caught:
         open_signer(word, environ={})
+    assert told in str(caught.value)
+
+
+class TestThePublicKeyBeside:
+    def test_lets_its_own_private_key_sign(self, pems: dict[str, str]) -> None:
+        private = pems["ecdsa"]
+        beside = public(open_signer("env:KEY", environ={"KEY": private}).key).pem
+        signer = open_signer("env:KEY", environ={"KEY": private}, public_key=beside)
+        assert public(signer.key).pem == beside
+
+    def test_refuses_another_private_key(self, pems: dict[str, str], public_pem: str) -> None:
+        with pytest.raises(Misused, match="expected KEY to be the private part of --public-key") as caught:
+            open_signer("env:KEY", environ={"KEY": pems["ecdsa"]}, public_key=public_pem)
+        assert "nothing is signed" in str(caught.value)
+
+    def test_may_be_of_gpg_when_the_key_is_the_same(self) -> None:
+        environ = {"KEY": pem_of(BOB.private), "PUB": gpg_armoured(plain(BOB).raw)}
+        signer = open_signer("env:KEY", environ=environ, public_key="env:PUB")
+        assert signer.key.fingerprint == open_public_key("env:PUB", environ=environ).fingerprint
+
+
+class TestGpgKeys:
+    RAW = with_subkey().raw
+    EXPIRED = Exported(ALICE).user("A", key_flags(SIGN), expires_after(30)).raw
+
+    def test_in_every_place_where_a_public_key_is_read(self, tmp_path: Path) -> None:
+        text = gpg_armoured(self.RAW)
+        (tmp_path / "alice.gpg").write_bytes(self.RAW)
+        (tmp_path / "alice.asc").write_text(text)
+        wrapped = base64.b64encode(text.encode()).decode()
+        for word in (
+            text,
+            wrapped,
+            str(tmp_path / "alice.gpg"),
+            str(tmp_path / "alice.asc"),
+            "env:PUB",
+            "env:WRAPPED",
+        ):
+            key = open_public_key(word, environ={"PUB": text, "WRAPPED": wrapped}, at=AT)
+            assert key.keyid == ALICE_SUBKEY.fingerprint
+
+    def test_that_are_expired_are_refused_at_the_time_and_not_before(self, tmp_path: Path) -> None:
+        (tmp_path / "alice.gpg").write_bytes(self.EXPIRED)
+        word = str(tmp_path / "alice.gpg")
+        with pytest.raises(Malformed, match=r"alice\.gpg': expected .* which expired on 2030-01-31"):
+            open_public_key(word, environ={}, at=AT)
+        assert (
+            open_public_key(word, environ={}, at=AT - datetime.timedelta(days=350)).keyid == ALICE.fingerprint
+        )
+
+    def test_are_looked_at_now_when_no_time_is_given(self) -> None:
+        ended = Exported(PgpKey(created=0)).user("A", key_flags(SIGN), expires_after(30), created=0)
+        with pytest.raises(Malformed, match="which expired on 1970-01-31"):
+            open_public_key(gpg_armoured(ended.raw), environ={})
+
+    def test_are_all_named_where_they_are_taken_out_of_use_be_they_expired_or_revoked(self) -> None:
+        gone = with_subkey().directly(ALICE.sign(0x20, ALICE.framed))
+        for raw, keys in ((gone.raw, [ALICE, ALICE_SUBKEY]), (self.EXPIRED, [ALICE])):
+            found = open_every_public_key(gpg_armoured(raw), environ={})
+            assert [key.keyid for key in found] == [key.fingerprint for key in keys]
+
+    def test_a_private_one_as_pub_is_refused_and_not_shown(self, tmp_path: Path) -> None:
+        (tmp_path / "alice.gpg").write_bytes(packet(5, ALICE.body + b"hunter2"))
+        with pytest.raises(Malformed, match="found a private one") as caught:
+            open_public_key(str(tmp_path / "alice.gpg"), environ={})
+        assert "hunter2" not in str(caught.value)
+
+    def test_a_private_one_as_key_says_how_to_sign_with_it(self) -> None:
+        told = refusal(armoured("PGP PRIVATE KEY BLOCK"))
+        assert "an OpenPGP key: import it into GnuPG" in told
+        assert "give gnupg:HOMEDIR?id=FINGERPRINT" in told
+
+    def test_a_public_one_as_key_says_how_to_sign_with_it(self) -> None:
+        assert "a public key of GnuPG: give gnupg:HOMEDIR" in refusal(gpg_armoured(self.RAW))
 
 
 def test_a_file_whose_name_looks_like_a_uri_is_a_file(
@@ -446,10 +548,60 @@ def test_a_certificate_in_place_of_a_public_key_says_how_to_take_the_key_out() -
         open_public_key(certificate(), environ={})
 
 
-@pytest.mark.parametrize("word", ["identity=https://x,issuer=https://y", "issuer=https://y,identity=x"])
-def test_an_identity_says_that_this_version_checks_keys(word: str) -> None:
-    with pytest.raises(Misused, match="found an identity"):
-        open_public_key(word, environ={})
+BUILD = "https://github.com/octo/app/.github/workflows/build.yml@refs/heads/main"
+IDENTITY_WORD = f"identity={BUILD},issuer={GITHUB_ISSUER},event=push"
+IDENTITY = identity_of(BUILD, GITHUB_ISSUER, {"event": "push"})
+
+
+@pytest.mark.parametrize(
+    ("word", "environ"),
+    [
+        (IDENTITY_WORD, {}),
+        (",".join(reversed(IDENTITY_WORD.split(",")[:2])) + ",event=push", {}),
+        ("env:PUB", {"PUB": f"\n{IDENTITY_WORD}\n"}),
+        ("env:PUB", {"PUB": "\n".join(functionary_lines("x", IDENTITY, {}))}),
+        ("env:PUB", {"PUB": f"{{x: {{identity: {BUILD}, issuer: {GITHUB_ISSUER}, event: push}}}}"}),
+        (
+            "env:PUB",
+            {"PUB": f'{{"x": {{"identity": "{BUILD}", "issuer": "{GITHUB_ISSUER}", "event": "push"}}}}'},
+        ),
+    ],
+)
+def test_an_identity_stands_where_a_public_key_does(word: str, environ: dict[str, str]) -> None:
+    assert open_public_key(word, environ=environ) == IDENTITY
+
+
+def test_a_file_that_layout_functionary_printed_is_a_public_key_s(tmp_path: Path) -> None:
+    path = tmp_path / "builder.yaml"
+    path.write_text(
+        "# a comment\n" + "\n".join(functionary_lines("x", IDENTITY, {"environment": "eu"}, "more"))
+    )
+    assert open_public_key(str(path), environ={}) == IDENTITY
+
+
+@pytest.mark.parametrize(
+    ("word", "environ", "said"),
+    [
+        ("identity=https://x", {}, "the identity on the command line: expected the issuer"),
+        ("issuer=https://y,identity=x y", {}, "the identity on the command line, identity: expected"),
+        (f"{IDENTITY_WORD},refs", {}, "a value with a comma in it goes into a file"),
+        ("env:PUB", {"PUB": "identity=x"}, "the environment variable PUB: expected the issuer"),
+        ("env:PUB", {"PUB": "x: {identity: y}"}, "the environment variable PUB:1:4: expected the issuer"),
+        ("env:PUB", {"PUB": "identity: x\nissuer: y"}, "expected NAME: and below it an identity"),
+        ("env:PUB", {"PUB": "x: {identity: \udcff}"}, "expected text in UTF-8"),
+        ("env:PUB", {"PUB": "something else"}, "expected a public key"),
+    ],
+)
+def test_a_word_that_is_no_identity_is_told(word: str, environ: dict[str, str], said: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        open_public_key(word, environ=environ)
+    assert said in str(caught.value)
+
+
+def test_a_private_key_beside_the_word_identity_is_not_repeated(pems: dict[str, str]) -> None:
+    with pytest.raises(IntotoActionError) as caught:
+        open_public_key("env:PUB", environ={"PUB": f"x: {{identity: |\n{pems['ed25519']}}}"})
+    assert pems["ed25519"].split("\n")[1][:12] not in repr(caught.value)
 
 
 def test_an_empty_variable_for_a_public_key_is_named() -> None:

@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from intoto_action.formats.verdict import Verdict
+from intoto_action.formats.verdict import Signer, StepReport, Verdict
 from intoto_action.reason import Finding, Reason
 from intoto_action.render.text import findings, text, wants_colour
 
@@ -38,6 +38,17 @@ def test_a_denial_says_what_why_where_and_what_next(denied: Verdict) -> None:
         "  docs: docs/reason-codes.md#rule-violation",
         "  note      x\\x1b[31m\\n::error::|`<b>[bold]\\u202e",
     ]
+
+
+def test_long_identities_stand_under_each_other(denied: Verdict) -> None:
+    wanted = (
+        "https://github.com/octo/app/.github/workflows/build.yml@refs/heads/main (issuer https://a.example)"
+    )
+    found = wanted.replace("heads/main", "pull/7/merge")
+    step = StepReport("build", (wanted,), 1, (Signer(found, "build.00.link"),), "deny")
+    lines = text([msgspec.structs.replace(denied, steps=(step,))], colour=False).splitlines()
+    assert f"  no  build  expected   {wanted}" in lines
+    assert f"             signed by  {found} (build.00.link)" in lines
 
 
 def test_a_pass_says_so_first() -> None:

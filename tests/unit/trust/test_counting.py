@@ -8,7 +8,9 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intoto_action.trust.counting import distinct
+from intoto_action.formats.identity import Identity, identity_of
+from intoto_action.keys.keygen import generate
+from intoto_action.trust.counting import distinct, most_signers
 
 
 @dataclass(frozen=True)
@@ -73,3 +75,30 @@ def test_nobody_counts_twice_and_no_choice_counts_more(drawn: list[tuple[str, st
         for keys in permutations("1234")
     )
     assert len(chosen) == most
+
+
+ISSUER = "https://token.actions.githubusercontent.com"
+
+
+def workflow(ref: str, issuer: str = ISSUER, **claims: str) -> Identity:
+    return identity_of(f"https://github.com/octo/app/.github/workflows/x.yml@{ref}", issuer, claims)
+
+
+def test_one_exact_identity_is_one_signer_whatever_claims_stand_beside() -> None:
+    assert most_signers([workflow("refs/heads/main"), workflow("refs/heads/main", event="push")]) == 1
+
+
+def test_a_ref_of_any_name_can_be_somebody_else_each_time() -> None:
+    keys = [workflow("refs/tags/*"), workflow("refs/tags/*", event="push"), workflow("refs/tags/v1")]
+    assert most_signers(keys) == 3
+    assert most_signers([workflow("refs/tags/*"), workflow("refs/tags/*")]) == 1
+
+
+def test_another_issuer_vouches_for_another_signer() -> None:
+    assert most_signers([workflow("refs/heads/main"), workflow("refs/heads/main", "https://gitlab.com")]) == 2
+
+
+def test_a_key_is_one_signer_beside_identities() -> None:
+    key = generate("ed25519", None).public
+    assert most_signers([key, key, workflow("refs/heads/main")]) == 2
+    assert most_signers([]) == 0

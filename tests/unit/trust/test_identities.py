@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from intoto_action.formats.certificate import Certificate
 from intoto_action.formats.identity import CLAIMS, Identity, identity_of
-from intoto_action.trust.identities import differences
+from intoto_action.trust.identities import differences, share_a_signer
 
 ISSUER = "https://token.actions.githubusercontent.com"
 WORKFLOW = "https://github.com/octo/app/.github/workflows/release.yml"
@@ -99,3 +99,27 @@ def test_only_the_certificate_s_own_identity_and_issuer_pass(identity: str, issu
     wanted = Identity("", identity.replace("*", ""), issuer)
     same = (wanted.identity, issuer) == (FOUND.identity, FOUND.issuer)
     assert (not list(differences(wanted, FOUND))) is same
+
+
+REFS = st.sampled_from(["", "v", "v1", "v1.2"])
+PATTERNS = st.builds(
+    lambda ref, end: identity_of(f"{WORKFLOW}@refs/tags/{ref or 'x' * (not end)}{end}", ISSUER),
+    REFS,
+    st.sampled_from(["", "*"]),
+)
+
+
+@given(PATTERNS, PATTERNS)
+def test_two_identities_share_a_signer_when_one_certificate_is_that_of_both(
+    one: Identity, other: Identity
+) -> None:
+    names = [f"{WORKFLOW}@refs/tags/{name}" for name in ("x", "v", "v1", "v1.2", "v1.2.3")]
+    found = [Certificate(name, ISSUER, {}, "") for name in names]
+    both = [each for each in found if not [*differences(one, each), *differences(other, each)]]
+    assert share_a_signer(one, other) is share_a_signer(other, one) is bool(both)
+
+
+def test_claims_do_not_keep_one_signer_from_being_two() -> None:
+    one = identity_of(FOUND.identity, ISSUER, {"event": "push"})
+    assert share_a_signer(one, identity_of(FOUND.identity, ISSUER, {"event": "schedule"}))
+    assert not share_a_signer(one, identity_of(FOUND.identity, "https://gitlab.com"))

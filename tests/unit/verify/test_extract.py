@@ -4,17 +4,25 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from in_toto.models.metadata import Metadata
+from in_toto.verifylib import in_toto_verify
+from securesystemslib.signer._key import KEY_FOR_TYPE_AND_SCHEME
 from tests.parts.attached import Shelf
-from tests.parts.chain import Chain, MemorySigner
+from tests.parts.chain import NOW, Chain, MemorySigner
+from tests.parts.forge import Forge, GitHubJob
 from tests.parts.images import sha256
+from tests.parts.keyless_signer import KeylessSigner, by_identity, trust_root
 
+from intoto_action.decide.decide import Attestation, consider
 from intoto_action.decide.links import VerifiedLink
-from intoto_action.formats.envelope import PAYLOAD_TYPE
+from intoto_action.formats.envelope import PAYLOAD_TYPE, parse_envelope
 from intoto_action.formats.evidence import Evidence, EvidenceFile, encode_evidence, parse_signed
+from intoto_action.formats.identity import identity_of
 from intoto_action.formats.link import link_file_name
 from intoto_action.keys.sealing import seal_bundle
 from intoto_action.reason import Denied, Malformed, Misused, Reason
 from intoto_action.trust.signature import SignedBy, check_signature
+from intoto_action.trust.stock import register
 from intoto_action.verify.extract import Extracted, extract, write_extracted
 
 
@@ -70,6 +78,31 @@ def test_a_link_signed_under_gos_keyid_is_found_under_the_layouts_too(shelf: She
     envelope = parse_signed(link, "link")
     assert {each.keyid for each in envelope.signatures} == {key.go_keyid, key.keyid}
     assert check_signature(envelope, key)
+
+
+@pytest.mark.parametrize("claims", [{}, {"source-repository": "https://github.com/octo/app"}])
+def test_a_keyless_chain_is_one_that_the_reference_verifier_passes_with_our_keys_registered(
+    claims: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link is known by its certificate, whatever its file and its keyid are called: stock readers need both right."""
+    forge, chain = Forge(), Chain()
+    chain.sigstore = trust_root(forge)
+    signer = KeylessSigner(forge, GitHubJob(sha="c0ffee", run_id="7"))
+    functionary = identity_of(signer.key.identity, signer.key.issuer, claims)
+    by_identity(chain, "build", signer, functionary).change_layout(inspect=[])
+    chain.link("build").file_name = "build.deadbeef.link"
+    attestation = Attestation(parse_envelope(chain.bundle(), "the bundle"), "the bundle")
+    outcome = consider(attestation, chain.image, chain.demands(), at=NOW, sigstore=chain.sigstore)
+    write_extracted(tmp_path / "evidence", extract(outcome, chain.demands()))
+    assert (tmp_path / "evidence" / link_file_name("build", functionary.keyid)).exists()
+    monkeypatch.setattr(
+        "securesystemslib.signer._key.KEY_FOR_TYPE_AND_SCHEME", table := dict(KEY_FOR_TYPE_AND_SCHEME)
+    )
+    register(chain.sigstore)
+    assert len(table) > len(KEY_FOR_TYPE_AND_SCHEME)
+    owner = msgspec.to_builtins(chain.root.key.entry)
+    layout = Metadata.load(str(tmp_path / "evidence" / "root.layout"))
+    in_toto_verify(layout, {owner["keyid"]: owner}, link_dir_path=str(tmp_path / "evidence"))
 
 
 def test_a_link_that_nobody_asked_for_is_not_written(shelf: Shelf) -> None:

@@ -385,7 +385,7 @@ class TestWriting:
     ) -> None:
         image = resolve(directory)
         script = (
-            "from tests.unit.store.test_image_directory import attach_in_process as a\n"
+            "from tests.integration.store.test_image_directory import attach_in_process as a\n"
             "import sys\nprint('go', flush=True)\n"
             "for number in range(10**6): a(sys.argv[1], number)\n"
         )

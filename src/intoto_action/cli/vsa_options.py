@@ -1,0 +1,85 @@
+"""The flags of `verify` that leave a VSA of what passed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+import msgspec
+
+from intoto_action.cli.options import Callback, SigningOptions, group
+from intoto_action.reason import Misused
+
+if TYPE_CHECKING:
+    from intoto_action.keys.sigstore_root import SigstoreRoot
+    from intoto_action.verify.issuing import Issuer
+
+R = TypeVar("R")
+
+
+class VsaOptions(msgspec.Struct, frozen=True):
+    """Who signs VSAs, and the file that gets the one of the image; without it, it is attached to the image."""
+
+    signing: SigningOptions
+    file: Path | None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there are to be VSAs."""
+        return self.signing.key is not None
+
+    def issuer(self, sigstore: SigstoreRoot) -> Issuer | None:
+        """Open the key; None when no VSA is wanted. Raises: Misused."""
+        from intoto_action.verify.issuing import Issuer
+
+        return Issuer(self.signing.signer(os.environ), self.file, sigstore) if self.is_wanted else None
+
+    def check(self, images: int, has_registry: bool, others: tuple[Path, ...]) -> None:
+        """Look at the words beside the others of `verify`: `others` are files that it reads or writes.
+
+        Raises: Misused.
+        """
+        if not self.is_wanted:
+            if self.file is not None or self.signing.password_env is not None:
+                raise Misused("expected --vsa-key KEY beside --vsa and --password-env: who signs the VSA?")
+            return
+        if not images:
+            raise Misused("a VSA speaks of an image: leave --vsa-key out with --link-dir")
+        if self.file is None:
+            if not has_registry:
+                raise Misused("expected --vsa FILE beside --digest: there is no registry to attach a VSA to")
+            return
+        if images > 1:
+            raise Misused(
+                "expected one IMAGE with --vsa FILE: a VSA is of one image; without it each gets its own"
+            )
+        if any(each.resolve() == self.file.resolve() for each in (*others, Path(self.signing.key or ""))):
+            raise Misused(f"--vsa {self.file} would overwrite another file of this command: name a new one")
+
+
+def vsa_options(callback: Callback[R]) -> Callback[R]:
+    """`--vsa-key`, `--password-env` and `--vsa`, handed to the verb as `vsa: VsaOptions`."""
+    return group(
+        "vsa",
+        _vsa_options,
+        click.option(
+            "--vsa-key",
+            metavar="KEY",
+            help="Sign a verification summary attestation of each image that passes, and attach it. A PEM file or "
+            "env:NAME; no key that the decision counts on.",
+        ),
+        click.option("--password-env", metavar="VAR", help="The variable with the password of --vsa-key."),
+        click.option(
+            "--vsa",
+            "vsa_file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Write it to FILE instead; with the suffix .intoto.jsonl as slsa-verifier reads it.",
+        ),
+    )(callback)
+
+
+def _vsa_options(vsa_key: str | None, password_env: str | None, vsa_file: Path | None) -> VsaOptions:
+    return VsaOptions(SigningOptions(vsa_key, password_env), vsa_file)

@@ -1,0 +1,108 @@
+"""A TUF repository on loopback that distributes the roots of a Sigstore, as instances of one's own do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self, TypeVar
+
+from securesystemslib.signer._crypto_signer import CryptoSigner
+from tests.parts.loopback import Asked, Loopback, Reply
+from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
+
+S = TypeVar("S", Targets, Snapshot, Timestamp)
+
+_YEAR = timedelta(days=365)
+_WEEK = timedelta(days=7)
+
+
+class TufFiles:
+    """The files of a repository, by their paths."""
+
+    def __init__(self, targets: Mapping[str, bytes]) -> None:
+        self.files: dict[str, bytes] = {}
+        self._signer = CryptoSigner.generate_ed25519()
+        self._version = 0
+        self._root_version = 0
+        self.rotate()
+        self.publish(targets)
+
+    @property
+    def first_root(self) -> bytes:
+        """The root.json to begin with."""
+        return self.files["1.root.json"]
+
+    def rotate(self, expires: datetime | None = None) -> None:
+        """Sign another root.json, with a new key, by the old key too."""
+        before, self._signer = self._signer, CryptoSigner.generate_ed25519()
+        root = Root(version=self._root_version + 1, expires=expires or _now() + _YEAR)
+        for role in (Root.type, Timestamp.type, Snapshot.type, Targets.type):
+            root.add_key(self._signer.public_key, role)
+        metadata = Metadata(root)
+        metadata.sign(self._signer)
+        if self._root_version:
+            metadata.sign(before, append=True)
+        self._root_version += 1
+        self.files[f"{self._root_version}.root.json"] = metadata.to_bytes()
+
+    def publish(self, targets: Mapping[str, bytes], expires: datetime | None = None) -> None:
+        """Put these targets in the place of the earlier ones; all but the root is good for a week, or until then."""
+        self._version += 1
+        until = expires or _now() + _WEEK
+        version = self._version
+        files = {name: TargetFile.from_data(name, content, ["sha256"]) for name, content in targets.items()}
+        for name, content in targets.items():
+            self.files[f"targets/{files[name].hashes['sha256']}.{name}"] = content
+        listed = self._sign(Targets(version=version, expires=until, targets=files))
+        snapshot = Snapshot(version=version, expires=until)
+        snapshot.meta["targets.json"].version = version
+        timestamp = Timestamp(version=version, expires=until)
+        timestamp.snapshot_meta.version = version
+        self.files |= {
+            f"{version}.targets.json": listed,
+            f"{version}.snapshot.json": self._sign(snapshot),
+            "timestamp.json": self._sign(timestamp),
+        }
+
+    def _sign(self, signed: S) -> bytes:
+        metadata = Metadata(signed)
+        metadata.sign(self._signer)
+        return metadata.to_bytes()
+
+
+class TufMirror(TufFiles):
+    """Serves what was published while the block runs; `asked` holds the paths. `reply` answers everything instead."""
+
+    def __init__(self, targets: Mapping[str, bytes]) -> None:
+        super().__init__(targets)
+        self.asked: list[str] = []
+        self.reply: Reply | None = None
+        self._lock = threading.Lock()
+        self._loopback = Loopback(self)
+
+    @property
+    def url(self) -> str:
+        return self._loopback.url
+
+    def __enter__(self) -> Self:
+        self._loopback.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loopback.__exit__(kind, error, trace)
+
+    def answer(self, asked: Asked) -> Reply:
+        path = asked.path.lstrip("/")
+        with self._lock:
+            self.asked.append(path)
+        if self.reply is not None:
+            return self.reply
+        return Reply(200, self.files[path]) if path in self.files else Reply(404)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
