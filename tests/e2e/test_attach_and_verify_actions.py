@@ -216,6 +216,15 @@ def test_what_is_denied_is_said_in_the_outputs_and_warn_lets_it_through(shop: Sh
     assert strict.outputs("verify", "verify")["verdict"] == "deny"
 
 
+def test_a_demand_for_provenance_is_one_that_an_image_without_it_does_not_meet(shop: Shop) -> None:
+    ran = shop.run(
+        shop.job(RECORD_ALL, ATTACH, VERIFY + "    source-repository: https://github.com/octo/app\n")
+    )
+    assert not ran.succeeded
+    assert ran.outputs("attach", "attach")["referrer"]
+    assert ran.outputs("verify", "verify")["reason"].startswith("provenance-"), ran.log
+
+
 def test_warn_does_not_hide_that_the_words_are_wrong(shop: Shop) -> None:
     ran = shop.run(shop.job(VERIFY.replace("${{{{ env.OWNER }}}}", "no/such.pub") + "    on-deny: warn\n"))
     assert not ran.succeeded
@@ -226,7 +235,6 @@ def test_warn_does_not_hide_that_the_words_are_wrong(shop: Shop) -> None:
     "line",
     [
         'rehearse: "true"',
-        "source-ref: refs/heads/main",
         "images-from: k8s/*.yaml",
         'on-deny: "no"',
         'rehearse: "yes"',

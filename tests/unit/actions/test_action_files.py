@@ -40,8 +40,8 @@ OUTPUTS = {
     "verify": "verdict reason failed-step image report-path",
 }
 AWAITED = {
-    "attach": {"--provenance", "--allow-public-log", "--other-runs"},
-    "verify": {"--images-from", "--rehearse", "--source-repository", "--source-ref", "--builder-id"},
+    "attach": {"--allow-public-log", "--other-runs"},
+    "verify": {"--images-from", "--rehearse"},
 }
 """Flags that the actions pass on when asked, and the command line refuses until it has them."""
 AWAITED_OUTPUTS: Mapping[str, set[tuple[str, str]]] = {
@@ -178,9 +178,8 @@ def test_only_inputs_that_exist_are_used(action: str) -> None:
 
 def test_recording_sets_every_variable_that_the_command_line_reads() -> None:
     """An earlier step can set variables of a job; one that is set here, empty or not, is not theirs."""
-    env = step("record", "Record")["env"]
-    ours = {name for name in env if name.startswith("INTOTO_ACTION_RECORD_")}
-    assert ours == variables(record) | {"INTOTO_ACTION_RECORD_COMMAND", "INTOTO_ACTION_RECORD_SHELL"}
+    read = variables(record) | {"INTOTO_ACTION_RECORD_COMMAND", "INTOTO_ACTION_RECORD_SHELL"}
+    assert read - step("record", "Record")["env"].keys() == set()
 
 
 def test_an_input_of_record_defaults_to_a_variable_of_the_job_unless_it_is_about_credentials() -> None:
@@ -194,15 +193,14 @@ def test_an_input_of_record_defaults_to_a_variable_of_the_job_unless_it_is_about
 
 
 def test_signing_sets_every_variable_that_the_command_line_reads() -> None:
-    ours = {name for name in step("record", "Sign")["env"] if name.startswith("INTOTO_ACTION_SIGN_")}
-    assert ours == variables(sign)
+    assert variables(sign) - step("record", "Sign")["env"].keys() == set()
 
 
 def test_only_the_step_that_signs_sees_the_key() -> None:
     for action, name in (("record", "Sign"), ("attach", "Attach")):
         for each in steps(action):
             values = [value for key, value in each.get("env", {}).items() if key != "INTOTO_ACTION_HAS_KEY"]
-            holds = re.search(r"inputs\.key(-password)? *\}\}", " ".join(map(str, values)))
+            holds = re.search(r"\{\{ inputs\.key(-password)? \}\}", " ".join(map(str, values)))
             assert bool(holds) == (each["name"] == name), each["name"]
 
 
