@@ -1,4 +1,4 @@
-"""The flags of signing without a key: `record`, `sign`, `layout sign` and `attach` share them."""
+"""The flags of signing without a key: `record`, `sign`, `layout sign`, `attach` and `verify` share them."""
 
 from __future__ import annotations
 
