@@ -1,4 +1,4 @@
-"""The flags of signing without a key: `record`, `sign`, `layout sign` and `attach` share them."""
+"""The flags of signing without a key: `record`, `sign`, `layout sign`, `attach` and `verify` share them."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ class KeylessOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "KeylessOptions(…)"
+
+    def is_token(self, value: str) -> bool:
+        """Whether this is the token that was given; the variable that holds it is no business of a command's."""
+        return self.identity_token is not None and value == self.identity_token
 
     def tokens(self, environ: Mapping[str, str]) -> TokenSource:
         """Where the token will come from."""

@@ -12,7 +12,6 @@ import msgspec
 
 from intoto_action.cli.keyless_options import KeylessOptions, keyless_options, proposed, say_signer
 from intoto_action.cli.options import (
-    PREFIX,
     RegistryOptions,
     SigningOptions,
     SigstoreOptions,
@@ -211,7 +210,7 @@ def _who_signs(
     return KeylessCredentials(
         why_missing=lambda environ: keyless.tokens(environ).missing(),
         check_words=lambda environ: keyless.check(sigstore, environ),
-        variables=(f"{PREFIX}_RECORD_IDENTITY_TOKEN",),
+        variables=tuple(name for name, value in os.environ.items() if keyless.is_token(value)),
     )
 
 

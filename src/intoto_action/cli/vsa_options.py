@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 import msgspec
 
-from intoto_action.cli.options import Callback, SigningOptions, group
+from intoto_action.cli.keyless_options import KeylessOptions
+from intoto_action.cli.options import Callback, SigningOptions, SigstoreOptions, group
 from intoto_action.reason import Misused
 
 if TYPE_CHECKING:
-    from intoto_action.keys.sigstore_root import SigstoreRoot
+    from intoto_action.keys.sigstore_root import InstanceOnce, SigstoreRoot
     from intoto_action.verify.issuing import Issuer
 
 R = TypeVar("R")
@@ -30,17 +31,28 @@ class VsaOptions(msgspec.Struct, frozen=True):
         """Whether there are to be VSAs."""
         return self.signing.key is not None
 
-    def issuer(self, sigstore: SigstoreRoot) -> Issuer | None:
+    def issuer(self, keyless: KeylessOptions, instance: InstanceOnce, root: SigstoreRoot) -> Issuer | None:
         """Open the key; None when no VSA is wanted. Raises: Misused."""
         from intoto_action.verify.issuing import Issuer
 
-        return Issuer(self.signing.signer(os.environ), self.file, sigstore) if self.is_wanted else None
+        if not self.is_wanted:
+            return None
+        return Issuer(self.signing.signer(keyless=lambda: keyless.signer(instance)), self.file, root)
 
-    def check(self, images: int, has_registry: bool, others: tuple[Path, ...]) -> None:
+    def check(
+        self,
+        images: int,
+        has_registry: bool,
+        others: tuple[Path, ...],
+        keyless: KeylessOptions,
+        sigstore: SigstoreOptions,
+    ) -> None:
         """Look at the words beside the others of `verify`: `others` are files that it reads or writes.
 
         Raises: Misused.
         """
+        if self.signing.is_keyless:
+            keyless.check(sigstore, os.environ)
         if not self.is_wanted:
             if self.file or self.signing.password_env or self.signing.public_key:
                 raise Misused(
@@ -70,7 +82,7 @@ def vsa_options(callback: Callback[R]) -> Callback[R]:
             "--vsa-key",
             metavar="KEY",
             help="Sign a verification summary attestation of each image that passes, and attach it. A PEM file, "
-            "env:NAME, or the URI of a KMS or HSM; no key that the decision counts on.",
+            "env:NAME, keyless:, or the URI of a KMS or HSM; nobody on whom the decision counts.",
         ),
         click.option(
             "--password-env", metavar="VAR", help="The variable with the password or the PIN of --vsa-key."
