@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -84,6 +85,8 @@ class Verbs(click.Group):
     def _exit_code(self, args: Sequence[str] | None, prog_name: str, extra: Mapping[str, Any]) -> int:
         if any(_NO_WORD.search(word) for word in args or ()):
             return _tell("error: expected words without NUL characters and lone surrogates", ExitCode.USAGE)
+        # Of a stranger's certificate; it would be told on stderr, in words that are not for its reader.
+        warnings.filterwarnings("ignore", message="Parsed a serial number")
         try:
             result = super().main(args, prog_name, _NO_COMPLETION, standalone_mode=False, **extra)
             sys.stdout.flush()

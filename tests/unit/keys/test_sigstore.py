@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -381,3 +382,15 @@ class TestWords:
         config["rekorTlogUrls"][0]["url"] = f"https://{hosts['rekor']}:443/api"
         instance = Instance("it", forge.trusted_root.encode(), json.dumps(config).encode())
         assert instance.public_log == public_log
+
+
+def test_what_sigstore_python_logs_does_not_reach_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    Instance("an instance", b"{}", None)
+    logger = logging.getLogger("sigstore.models")
+    propagated, logger.parent = logger.parent, logging.getLogger("sigstore")
+    root_handlers, logging.getLogger().handlers = logging.getLogger().handlers, []
+    try:
+        logger.warning("words for nobody")
+    finally:
+        logger.parent, logging.getLogger().handlers = propagated, root_handlers
+    assert capsys.readouterr().err == ""
