@@ -19,6 +19,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "htpasswd": ("apache2-utils",),
     "podman": ("podman",),
     "runc": ("runc",),
+    "shellcheck": ("shellcheck",),
     "skopeo": ("skopeo",),
     "softhsm2-util": ("softhsm2",),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ import pytest
 import yaml
 from tests.parts.chain import ARTIFACT, REPOSITORY, digests
 from tests.parts.deployed import Deployed, payload_of
+from tests.parts.desk import Ended
+from tests.parts.github_job import GitHubJob
 from tests.parts.images import small_image
+from tests.parts.loopback import refusal
 from tests.parts.provenance import V1, by_github, signed
 from tests.parts.registries import RunningRegistry
+from tests.parts.sigstore import SIGSTORE, PrivateSigstore
 from tests.parts.tools import tool
 
 from intoto_action.formats.vsa import LAYOUT_PASSED, PREDICATE_TYPE, VERIFIER_ID
@@ -351,6 +356,61 @@ class TestKyverno:
         app.push(app.name)
         app.attach(bundle)
         assert "does not say that this image passed" in self.admit(app, fails=True)
+
+
+@pytest.mark.needs("cosign", "crane", *SIGSTORE)
+class TestKeyless:
+    """A workflow that does nothing but verify signs as itself; Rekor's record of it is in the bundle."""
+
+    VERIFIER = GitHubJob(repository="octo/security", workflow="verify.yml")
+
+    def issue(self, app: Deployed, sigstore: PrivateSigstore, *words: str) -> Ended:
+        keyless = ("--vsa-key", "keyless:", "--sigstore", str(sigstore.trust_config))
+        return app.verify(*keyless, *words, job=sigstore.environ(self.VERIFIER))
+
+    def accepts(self, app: Deployed, sigstore: PrivateSigstore, job: GitHubJob, *, fails: bool = False) -> str:
+        write_policies(app)
+        words = ["--allow-http-registry", "--type", PREDICATE_TYPE, "--policy", "cosign.rego"]
+        words += ["--trusted-root", str(sigstore.trusted_root)]
+        words += ["--certificate-identity", job.identity, "--certificate-oidc-issuer", sigstore.issuer]
+        return app.command(tool("cosign"), "verify-attestation", *words, app.image, fails=fails)
+
+    def test_cosign_accepts_it_by_the_identity_of_the_workflow(
+        self, app: Deployed, sigstore: PrivateSigstore
+    ) -> None:
+        ended = self.issue(app, sigstore)
+        assert ended.code == 0, ended
+        assert f"signed by {self.VERIFIER.identity} (issuer {sigstore.issuer})" in ended.out
+        self.accepts(app, sigstore, self.VERIFIER)
+        self.accepts(app, sigstore, GitHubJob(), fails=True)
+
+    def test_an_identity_that_is_an_attester_is_refused_and_nothing_is_attached(
+        self, app: Deployed, sigstore: PrivateSigstore
+    ) -> None:
+        attester = f"identity={self.VERIFIER.identity},issuer={sigstore.issuer}"
+        (app.directory / "root.pub").write_text(app.chain.root.key.pem)
+        ended = self.issue(app, sigstore, "--attester", attester, "--attester", "root.pub")
+        assert (ended.code, ended.out) == (2, "")
+        assert "an attester (--attester)" in ended.err
+        self.accepts(app, sigstore, self.VERIFIER, fails=True)
+
+    def test_a_sigstore_that_is_away_is_3_and_the_verdict_says_that_the_image_passed(
+        self, app: Deployed, sigstore: PrivateSigstore, tmp_path: Path
+    ) -> None:
+        with sigstore.behind(tmp_path, fulcio=repeat(refusal(502, "no upstream"))) as behind:
+            keyless = ("--vsa-key", "keyless:", "--sigstore", str(behind.trust_config))
+            words = ("--signing-timeout", "2", "--format", "json")
+            ended = app.verify(*keyless, *words, job=sigstore.environ(self.VERIFIER))
+        verdict = json.loads(ended.out)
+        assert (ended.code, verdict["verdict"], verdict["reason"]) == (3, "error", "sigstore-unavailable")
+        assert verdict["explanation"][0]["expected"] == "a VSA of this image, which passed"
+
+    def test_a_job_without_a_token_is_told_before_anything_is_decided(
+        self, app: Deployed, sigstore: PrivateSigstore
+    ) -> None:
+        ended = app.verify("--vsa-key", "keyless:", "--sigstore", str(sigstore.trust_config))
+        assert (ended.code, ended.out) == (2, "")
+        assert "token" in ended.err
 
 
 @pytest.mark.needs("cosign", "slsa-verifier", "kyverno", "crane")

@@ -4,10 +4,11 @@ import base64
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.parts.attached import chain_about
@@ -83,10 +84,10 @@ class Deployed:
         push_image(store, self.content, "1.0")
         store.attach(self._in(store), self.chain.bundle(), EVIDENCE_TYPE)
 
-    def verify(self, *words: str) -> Ended:
-        """`verify`, to which this repository is a mirror of the layout's."""
+    def verify(self, *words: str, job: Mapping[str, str] = MappingProxyType({})) -> Ended:
+        """`verify`, to which this repository is a mirror of the layout's, as a job with this environment."""
         same = ("--same-as", f"{self.repository}={REPOSITORY}", "--layout-key", "owner.pub")
-        environ = self.registry.environ(self.directory)
+        environ = {**job, **self.registry.environ(self.directory)}
         return run_product("verify", self.image, *same, *words, cwd=self.directory, environ=environ)
 
     def issue(self, *words: str) -> Ended:

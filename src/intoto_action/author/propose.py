@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from intoto_action.formats.certificate import Certificate
 from intoto_action.formats.envelope import parse_envelope
 from intoto_action.formats.functionary import functionary_lines, identity_from_texts, written_claim_fault
 from intoto_action.formats.github_claims import GithubClaims
@@ -97,6 +98,14 @@ def propose_job(claims: GithubClaims) -> Proposal:
         "event": claims.event_name,
     }
     return _proposal(claims.builder, claims.iss, named, (), "the OIDC token")
+
+
+def propose_certificate(certificate: Certificate, where: str) -> Proposal:
+    """The identity of a certificate that has just been used, or that somebody has verified.
+
+    Raises: Malformed when no layout can name it.
+    """
+    return _proposal(certificate.identity, certificate.issuer, certificate.claims, (), where)
 
 
 def _proposal(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intoto_action.cli.keyless_options import KeylessOptions, keyless_options, say_signer
 from intoto_action.cli.options import (
     RegistryOptions,
     SigningOptions,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     help="The links, here and in folders directly below.",
 )
 @signing_options("attach")
+@keyless_options("attach")
 @click.option(
     "--file", "files", multiple=True, metavar="NAME=PATH", help="A file that goes with the links. Repeatable."
 )
@@ -85,6 +87,7 @@ def attach(
     layout: Path,
     link_dir: Path,
     signing: SigningOptions,
+    keyless: KeylessOptions,
     files: tuple[str, ...],
     provenance: str,
     tags: tuple[str, ...],
@@ -110,16 +113,18 @@ def attach(
     content = read_files(files)
     demands = trust.demands(environ=os.environ)
     deadline = Deadline(timeout)
+    instance = sigstore.instance()
     store, resolved = _open(image, registry, deadline, push_with, signing.public_environ(os.environ))
+    signer = signing.signer(keyless=lambda: keyless.signer(instance))
     prepared = prepare(
         resolved,
         signed_layout,
         collected.links,
         content,
-        signing.signer(),
+        signer,
         demands,
         at=datetime.now(UTC),
-        sigstore=sigstore.root(deadline),
+        sigstore=instance.root(deadline),
         provenance=_provenance(provenance, resolved, collected.links, deadline),
     )
     if not no_verify and prepared.verdict.verdict != PASS:
@@ -133,6 +138,7 @@ def attach(
     click.echo(f"attached {published.evidence.digest} to {resolved}")
     if published.provenance is not None:
         click.echo(f"attached {published.provenance.digest} to {resolved} (provenance)")
+    say_signer(signer)
     return ExitCode.PASS
 
 

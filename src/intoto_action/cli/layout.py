@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from intoto_action.cli.functionary import functionary
-from intoto_action.cli.options import SigningOptions, example, option, signing_options
+from intoto_action.cli.keyless_options import KeylessOptions, keyless_options, say_signer
+from intoto_action.cli.options import (
+    SigningOptions,
+    SigstoreOptions,
+    example,
+    option,
+    signing_options,
+    sigstore_options,
+)
 from intoto_action.reason import ExitCode, Misused
 
 if TYPE_CHECKING:
@@ -33,6 +41,8 @@ layout.add_command(functionary)
     )
 )
 @signing_options("layout")
+@keyless_options("layout")
+@sigstore_options("layout")
 @option(
     "layout",
     "-o",
@@ -46,7 +56,15 @@ layout.add_command(functionary)
 @click.option("--append", is_flag=True, help="Add a signature to the signed layout that is there.")
 @click.option("--force", is_flag=True, help="Replace a signed layout that is there.")
 @click.argument("source", metavar="layout.yaml", type=click.Path(path_type=Path))
-def sign(signing: SigningOptions, output: Path, append: bool, force: bool, source: Path) -> None:
+def sign(
+    signing: SigningOptions,
+    keyless: KeylessOptions,
+    sigstore: SigstoreOptions,
+    output: Path,
+    append: bool,
+    force: bool,
+    source: Path,
+) -> None:
     """Compile layout.yaml and sign what it means.
 
     Everything wrong with it is told with file, line and column, and nothing is signed. With --append it must still
@@ -66,10 +84,11 @@ def sign(signing: SigningOptions, output: Path, append: bool, force: bool, sourc
     at = datetime.now(UTC)
     compiled = compile_file(source, at=at)
     _say(compiled.warnings, err=True)
-    signer = signing.signer()
+    signer = signing.signer(keyless=lambda: keyless.signer(sigstore.instance()))
     signed = _appended(compiled, output, signer, at) if append else _signed(compiled, signer)
     write_whole(output, signed.document, overwrite=append or force)
     _tell_signed(output, signed, signer)
+    say_signer(signer)
 
 
 @layout.command(epilog=example("intoto-action layout show root.layout"))

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from intoto_action.deadline import Deadline
     from intoto_action.formats.reference import DirectoryReference, Reference
     from intoto_action.keys.interface import Signer
-    from intoto_action.keys.sigstore_root import SigstoreRoot
+    from intoto_action.keys.sigstore import Instance
+    from intoto_action.keys.sigstore_root import InstanceOnce, SigstoreRoot
     from intoto_action.store.interface import Store
-    from intoto_action.trust.keyless import TrustRoot
 
 R = TypeVar("R")
 Callback = Callable[..., R]
@@ -84,17 +84,32 @@ class SigningOptions(msgspec.Struct, frozen=True):
         private = {(self.key or "").removeprefix("env:"), self.password_env}
         return {name: value for name, value in environ.items() if name not in private}
 
-    def signer(self, environ: Mapping[str, str] = os.environ) -> Signer:
-        """Open the key; a password is asked for when there is a person to ask. Raises: Misused."""
-        from intoto_action.keys.words import KEYLESS, open_signer
+    @property
+    def is_keyless(self) -> bool:
+        """Whether an identity is to sign: `--keyless`, or the word for it in the place of a key. Raises: Misused."""
+        from intoto_action.keys.words import KEYLESS
 
         if self.key is not None and self.keyless:
             raise Misused("expected --key or --keyless, found both")
-        word = KEYLESS if self.keyless else self.key
-        if word is None:
-            raise Misused("expected --key KEY: a PEM file, or env:NAME with the key in the variable NAME")
+        return self.keyless or self.key == KEYLESS
+
+    def signer(
+        self, environ: Mapping[str, str] = os.environ, *, keyless: Callable[[], Signer] | None = None
+    ) -> Signer:
+        """Open the key; a password is asked for when there is a person to ask. `keyless` makes a signer without one.
+
+        Raises: Misused.
+        """
+        from intoto_action.keys.words import open_signer
+
+        if self.is_keyless and keyless is not None:
+            return keyless()
+        if self.key is None:
+            raise Misused(
+                "expected --key KEY (a PEM file, or env:NAME with the key in the variable NAME), or --keyless"
+            )
         return open_signer(
-            word,
+            self.key,
             environ=environ,
             password_env=self.password_env,
             public_key=self.public_key,
@@ -131,7 +146,7 @@ def signing_options(verb: str) -> Callable[[Callback[R]], Callback[R]]:
             metavar="PUB",
             help="The public part of KEY: needed beside the URI of a KMS or HSM.",
         ),
-        make("--keyless", is_flag=True, hidden=True),
+        make("--keyless", is_flag=True, help="Sign as this job or person, without a key: as --key keyless:."),
     )
 
 
@@ -142,18 +157,22 @@ class SigstoreOptions(msgspec.Struct, frozen=True):
     root_file: Path | None
     offline: bool
 
-    def root(self, deadline: Deadline) -> SigstoreRoot:
-        """The trust root, opened when a decision needs it."""
-        from intoto_action.keys.sigstore_root import SigstoreRoot
+    def instance(self) -> InstanceOnce:
+        """The instance, opened by whoever needs it first."""
+        from intoto_action.keys.sigstore_root import InstanceOnce
 
-        def open_root() -> TrustRoot:
+        def opened(deadline: Deadline) -> Instance:
             from intoto_action.keys.sigstore import open_instance
 
             return open_instance(
                 self.word, root_file=self.root_file, offline=self.offline, deadline=deadline, tell=tell
-            ).trust_root
+            )
 
-        return SigstoreRoot(open_root)
+        return InstanceOnce(opened)
+
+    def root(self, deadline: Deadline) -> SigstoreRoot:
+        """The trust root, opened when a decision needs it."""
+        return self.instance().root(deadline)
 
 
 def sigstore_options(verb: str) -> Callable[[Callback[R]], Callback[R]]:

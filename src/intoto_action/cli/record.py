@@ -10,20 +10,26 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from intoto_action.cli.keyless_options import KeylessOptions, keyless_options, proposed, say_signer
 from intoto_action.cli.options import (
     RegistryOptions,
     SigningOptions,
+    SigstoreOptions,
     example,
     option,
     registry_options,
     signing_options,
+    sigstore_options,
     tell,
 )
 from intoto_action.reason import Misused
 
 if TYPE_CHECKING:
+    from intoto_action.keys.interface import Signer
+    from intoto_action.record.credentials import WhoSigns
     from intoto_action.record.expected import ExpectedStep
     from intoto_action.record.phases import Publication, Recorded
+    from intoto_action.record.publish import Published
     from intoto_action.record.task import Here, Task
 
 
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
 )
 @option("record", "--step-name", required=True, metavar="S", help="The step of the layout.")
 @signing_options("record")
+@keyless_options("record")
+@sigstore_options("record")
 @option(
     "record",
     "--phase",
@@ -96,7 +104,7 @@ if TYPE_CHECKING:
     type=click.Choice(["unsigned", "fail"]),
     default="fail",
     show_default=True,
-    help="What to do when the variable that should hold KEY is empty.",
+    help="What to do when the variable that should hold KEY is empty, or no OIDC token is to be had.",
 )
 @click.option("--record-failure", is_flag=True, help="Make a link although the command failed.")
 @click.option("--force", is_flag=True, help="Replace another link of this step and key.")
@@ -108,6 +116,8 @@ if TYPE_CHECKING:
 def record(
     step_name: str,
     signing: SigningOptions,
+    keyless: KeylessOptions,
+    sigstore: SigstoreOptions,
     phase: str,
     materials: tuple[str, ...],
     products: tuple[str, ...],
@@ -132,14 +142,15 @@ def record(
     The exit code is the command's. A command that fails leaves no link.
     """
     from intoto_action.cli.progress import bar
-    from intoto_action.record.credentials import credentials, unsigned_because
+    from intoto_action.record.credentials import unsigned_because
     from intoto_action.record.phases import Publication
     from intoto_action.record.task import Here, Task, working_directory
 
-    word = "keyless:" if signing.keyless else signing.key
-    given = credentials(word, signing.password_env, os.environ, signing.public_key) if word else None
+    given = _who_signs(signing, keyless, sigstore)
     if not given and not unsigned and phase != "start":
-        raise Misused("who signs? Give --key KEY, or --unsigned and sign the link in another process")
+        raise Misused(
+            "who signs? Give --key KEY or --keyless, or --unsigned and sign the link in another process"
+        )
     private = given.variables if given else ()
     environ = _close_environment(private, pass_oidc=pass_oidc)
     here = Here(
@@ -172,15 +183,35 @@ def record(
     publication = Publication(
         directory=link_dir,
         credentials=None if unsigned or why else given,
-        open_signer=partial(signing.signer, environ),
+        open_signer=partial(
+            signing.signer, environ, keyless=lambda: keyless.signer(sigstore.instance(), environ)
+        ),
         expected=_expected(layout, step_name),
         force=force,
     )
     _warn_of_links_among_artifacts(link_dir, step_name, (*materials, *products), exclude)
     work = Work(phase=phase, task=task, publication=publication, state=state, record_failure=record_failure)
     recorded = _in_github_job(work, here) if github else _record(work, here)
-    _say(recorded)
+    _say(recorded, keyless.words(sigstore) if signing.is_keyless else ["--key", "KEY"])
     return recorded.exit_code
+
+
+def _who_signs(
+    signing: SigningOptions, keyless: KeylessOptions, sigstore: SigstoreOptions
+) -> WhoSigns | None:
+    from intoto_action.record.credentials import credentials
+
+    if not signing.is_keyless:
+        if not signing.key:
+            return None
+        return credentials(signing.key, signing.password_env, os.environ, signing.public_key)
+    from intoto_action.record.keyless_credentials import KeylessCredentials
+
+    return KeylessCredentials(
+        why_missing=lambda environ: keyless.tokens(environ).missing(),
+        check_words=lambda environ: keyless.check(sigstore, environ),
+        variables=tuple(name for name, value in os.environ.items() if keyless.is_token(value)),
+    )
 
 
 def _close_environment(private: tuple[str, ...], *, pass_oidc: bool) -> dict[str, str]:
@@ -232,8 +263,13 @@ def _in_github_job(work: Work, here: Here) -> Recorded:
     with TemporaryDirectory(prefix="intoto-action-", dir=runner_directory(here.environ)) as directory:
         job = GithubJob(Path(directory), here.environ)
         recorded = _record(msgspec.structs.replace(work, task=job.prepare(work.task)), here)
-        job.hand_back(recorded)
+        job.hand_back(recorded, _described)
     return recorded
+
+
+def _described(signer: Signer) -> str:
+    proposal = proposed(signer)
+    return "\n".join([*proposal.lines, ""]) if proposal else ""
 
 
 def _warn_of_links_among_artifacts(
@@ -260,16 +296,22 @@ def _expected(layout: Path | None, step: str) -> ExpectedStep | None:
     return ExpectedStep(layout, step)
 
 
-def _say(recorded: Recorded) -> None:
+def _say(recorded: Recorded, who: list[str]) -> None:
     """Digests for a next call go to stdout, the rest to stderr: stdout is the command's.
 
-    A digest is the last line, and a whole one: what the command wrote may not end in a line feed.
+    A digest is the last line, and a whole one: what the command wrote may not end in a line feed. `who` are the words
+    for `sign` that say who signs.
+    Raises: what kept the link from being signed.
     """
     if recorded.state:
         _print(recorded.state, recorded.state)
     published = recorded.published
     if published is None:
         return
+    if published.fault is not None:
+        tell("the link is kept unsigned; when it can be signed, sign it with:")
+        click.echo(f"    {_sign_command(published, recorded, who)}", err=True)
+        raise published.fault
     if published.signer is None:
         _print(
             published.sha256 if recorded.return_value is None else f"\n{published.sha256}", published.sha256
@@ -280,6 +322,18 @@ def _say(recorded: Recorded) -> None:
         )
     else:
         tell(f"link {published.path}, signed by {published.signer.key}")
+        say_signer(published.signer)
+
+
+def _sign_command(published: Published, recorded: Recorded, who: list[str]) -> str:
+    """What to type to sign the link, quoted for a shell."""
+    import shlex
+
+    from intoto_action.render.escape import terminal
+
+    step = recorded.link.name if recorded.link else "STEP"
+    front = ["intoto-action", "sign", *who, "--step-name", step, "--expect", published.sha256]
+    return terminal(shlex.join([*front, str(published.path)]), limit=16_384)
 
 
 def _print(line: str, digest: str) -> None:

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from intoto_action.cli.options import SigningOptions, example, option, signing_options
+from intoto_action.cli.keyless_options import KeylessOptions, keyless_options, say_signer
+from intoto_action.cli.options import (
+    SigningOptions,
+    SigstoreOptions,
+    example,
+    option,
+    signing_options,
+    sigstore_options,
+)
 from intoto_action.reason import Misused
 
 
@@ -19,6 +27,8 @@ from intoto_action.reason import Misused
     )
 )
 @signing_options("sign")
+@keyless_options("sign")
+@sigstore_options("sign")
 @option("sign", "--step-name", metavar="S", required=True, help="The step that the link must be of.")
 @option(
     "sign",
@@ -29,7 +39,15 @@ from intoto_action.reason import Misused
 )
 @click.option("--force", is_flag=True, help="Replace another link of this step and key.")
 @click.argument("link", type=click.Path(path_type=Path))
-def sign(signing: SigningOptions, step_name: str, expect: str, force: bool, link: Path) -> None:
+def sign(
+    signing: SigningOptions,
+    keyless: KeylessOptions,
+    sigstore: SigstoreOptions,
+    step_name: str,
+    expect: str,
+    force: bool,
+    link: Path,
+) -> None:
     """Sign LINK, which `record --unsigned` left, and put the signed link beside it.
 
     It is signed only when its digest is the expected one and it is a link of that step; then LINK is removed.
@@ -38,11 +56,12 @@ def sign(signing: SigningOptions, step_name: str, expect: str, force: bool, link
     from intoto_action.render.escape import terminal
 
     payload = _payload(link, expect, step_name)
-    signer = signing.signer()
+    signer = signing.signer(keyless=lambda: keyless.signer(sigstore.instance()))
     written = write_signed(link.parent, step_name, payload, signer, force=force)
     if written.name != link.name:
         link.unlink(missing_ok=True)
     click.echo(terminal(str(written), limit=4096))
+    say_signer(signer)
 
 
 def _payload(link: Path, expect: str, step_name: str) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intoto_action.cli.keyless_options import KeylessOptions, keyless_options
 from intoto_action.cli.options import (
     RegistryOptions,
     SigstoreOptions,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     help="Evidence from a file that attach --output wrote, or provenance, in place of the registry's. Repeatable.",
 )
 @vsa_options
+@keyless_options("verify")
 @click.option(
     "--on-deny",
     type=click.Choice(["fail", "warn"]),
@@ -90,6 +92,7 @@ def verify(
     digest: str | None,
     bundles: tuple[Path, ...],
     vsa: VsaOptions,
+    keyless: KeylessOptions,
     on_deny: str,
     report: Path | None,
     form: str,
@@ -110,11 +113,12 @@ def verify(
             "--source-repository, --source-ref and --builder-id speak of an image: leave them out with --link-dir"
         )
     files = tuple(each for each in (layout, *bundles, report) if each is not None)
-    vsa.check(len(images) + (digest is not None), bool(images), files)
+    vsa.check(len(images) + (digest is not None), bool(images), files, keyless, sigstore)
     at = datetime.now(UTC)
     deadline = Deadline(timeout)
-    root = sigstore.root(deadline)
-    issuer = vsa.issuer(root)
+    instance = sigstore.instance()
+    root = instance.root(deadline)
+    issuer = vsa.issuer(keyless, instance, root)
     if issuer is not None:
         issuer.refuse_for(trust.demands(environ=os.environ))
     verdicts = []

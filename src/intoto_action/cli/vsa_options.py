@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 import msgspec
 
-from intoto_action.cli.options import Callback, SigningOptions, group
+from intoto_action.cli.keyless_options import KeylessOptions
+from intoto_action.cli.options import Callback, SigningOptions, SigstoreOptions, group
 from intoto_action.reason import Misused
 
 if TYPE_CHECKING:
-    from intoto_action.keys.sigstore_root import SigstoreRoot
+    from intoto_action.keys.sigstore_root import InstanceOnce, SigstoreRoot
     from intoto_action.verify.issuing import Issuer
 
 R = TypeVar("R")
@@ -30,20 +31,33 @@ class VsaOptions(msgspec.Struct, frozen=True):
         """Whether there are to be VSAs."""
         return self.signing.key is not None
 
-    def issuer(self, sigstore: SigstoreRoot) -> Issuer | None:
+    def issuer(self, keyless: KeylessOptions, instance: InstanceOnce, root: SigstoreRoot) -> Issuer | None:
         """Open the key; None when no VSA is wanted. Raises: Misused."""
         from intoto_action.verify.issuing import Issuer
 
-        return Issuer(self.signing.signer(os.environ), self.file, sigstore) if self.is_wanted else None
+        if not self.is_wanted:
+            return None
+        return Issuer(self.signing.signer(keyless=lambda: keyless.signer(instance)), self.file, root)
 
-    def check(self, images: int, has_registry: bool, others: tuple[Path, ...]) -> None:
+    def check(
+        self,
+        images: int,
+        has_registry: bool,
+        others: tuple[Path, ...],
+        keyless: KeylessOptions,
+        sigstore: SigstoreOptions,
+    ) -> None:
         """Look at the words beside the others of `verify`: `others` are files that it reads or writes.
 
         Raises: Misused.
         """
+        if self.signing.is_keyless:
+            keyless.check(sigstore, os.environ)
         if not self.is_wanted:
-            if self.file is not None or self.signing.password_env is not None:
-                raise Misused("expected --vsa-key KEY beside --vsa and --password-env: who signs the VSA?")
+            if self.file or self.signing.password_env or self.signing.public_key:
+                raise Misused(
+                    "expected --vsa-key KEY beside --vsa, --password-env and --public-key: who signs the VSA?"
+                )
             return
         if not images:
             raise Misused("a VSA speaks of an image: leave --vsa-key out with --link-dir")
@@ -60,17 +74,24 @@ class VsaOptions(msgspec.Struct, frozen=True):
 
 
 def vsa_options(callback: Callback[R]) -> Callback[R]:
-    """`--vsa-key`, `--password-env` and `--vsa`, handed to the verb as `vsa: VsaOptions`."""
+    """`--vsa-key`, `--password-env`, `--public-key` and `--vsa`, handed to the verb as `vsa: VsaOptions`."""
     return group(
         "vsa",
         _vsa_options,
         click.option(
             "--vsa-key",
             metavar="KEY",
-            help="Sign a verification summary attestation of each image that passes, and attach it. A PEM file or "
-            "env:NAME; no key that the decision counts on.",
+            help="Sign a verification summary attestation of each image that passes, and attach it. A PEM file, "
+            "env:NAME, keyless:, or the URI of a KMS or HSM; nobody on whom the decision counts.",
         ),
-        click.option("--password-env", metavar="VAR", help="The variable with the password of --vsa-key."),
+        click.option(
+            "--password-env", metavar="VAR", help="The variable with the password or the PIN of --vsa-key."
+        ),
+        click.option(
+            "--public-key",
+            metavar="PUB",
+            help="The public part of --vsa-key: needed beside the URI of a KMS or HSM.",
+        ),
         click.option(
             "--vsa",
             "vsa_file",
@@ -81,5 +102,7 @@ def vsa_options(callback: Callback[R]) -> Callback[R]:
     )(callback)
 
 
-def _vsa_options(vsa_key: str | None, password_env: str | None, vsa_file: Path | None) -> VsaOptions:
-    return VsaOptions(SigningOptions(vsa_key, password_env), vsa_file)
+def _vsa_options(
+    vsa_key: str | None, password_env: str | None, public_key: str | None, vsa_file: Path | None
+) -> VsaOptions:
+    return VsaOptions(SigningOptions(vsa_key, password_env, public_key=public_key), vsa_file)

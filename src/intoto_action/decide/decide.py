@@ -24,7 +24,7 @@ from intoto_action.formats.evidence import Evidence, parse_evidence
 from intoto_action.formats.key import Key
 from intoto_action.formats.layout import Layout, parse_layout
 from intoto_action.formats.reference import Image
-from intoto_action.formats.statement import Statement, parse_statement
+from intoto_action.formats.statement import EARLIER_STATEMENT_TYPE, STATEMENT_TYPE, Statement, parse_statement
 from intoto_action.formats.verdict import DENY, PASS, LayoutReport, Signer, StepReport, Verdict
 from intoto_action.reason import Denied, Finding, Malformed, Reason
 from intoto_action.trust.keyless import TrustRoot
@@ -199,7 +199,9 @@ def _signed_by(
 
 def _read(attestation: Attestation) -> tuple[Statement, Evidence]:
     try:
-        statement = parse_statement(attestation.envelope.payload, attestation.where)
+        # `cosign attest` still writes the earlier type around a predicate of anybody's.
+        types = (STATEMENT_TYPE, EARLIER_STATEMENT_TYPE)
+        statement = parse_statement(attestation.envelope.payload, attestation.where, types=types)
         return statement, parse_evidence(statement, attestation.where)
     except Malformed as error:
         finding = Finding(

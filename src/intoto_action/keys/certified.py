@@ -138,7 +138,8 @@ class Certifier:
         if self._token is None or time.time() > self._token.said.expires - _MARGIN:
             token = self._tokens.fetch(AUDIENCE, self._attempts)
             check_token(token, AUDIENCE, self._tokens.where)
-            self._check_visibility(token)
+            if not self._terms.allow_public_log:
+                check_visibility(token.said.visibility, self.instance.public_log)
             self._token = token
         try:
             return SigstoreToken(self._token.secret)
@@ -147,17 +148,6 @@ class Certifier:
                 f"{self._tokens.where}: expected the claims iss, sub, aud, exp and iat, and in a person's token the "
                 "e-mail address, found less"
             ) from None
-
-    def _check_visibility(self, token: IdentityToken) -> None:
-        visibility = token.said.visibility
-        if visibility not in _NOT_FOR_EVERYBODY or self._terms.allow_public_log:
-            return
-        if public := self.instance.public_log:
-            raise Misused(
-                f"this repository is {visibility}, and {public} writes its name, the workflow and the commit into a "
-                "log that everybody can read and nobody can delete from: say --allow-public-log if that may be, name "
-                "a Sigstore of your own with --sigstore, or sign with --key"
-            )
 
     @cached_property
     def _attempts(self) -> Attempts:
@@ -182,6 +172,19 @@ class Certifier:
             return self._config.signing_config
         except (ValueError, Error) as error:
             raise Misused(f"{self.instance.name}, signing config: {_words(error)}") from None
+
+
+def check_visibility(visibility: str, public_log: str | None) -> None:
+    """Refuse to tell everybody of a repository that not everybody can see (`private`, `internal`).
+
+    Raises: Misused.
+    """
+    if visibility in _NOT_FOR_EVERYBODY and public_log:
+        raise Misused(
+            f"this repository is {visibility}, and {public_log} writes its name, the workflow and the commit into a "
+            "log that everybody can read and nobody can delete from: say --allow-public-log if that may be, name a "
+            "Sigstore of your own with --sigstore, or sign with --key"
+        )
 
 
 def _words(error: Exception) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 _PR_SET_DUMPABLE = 4
-_ENVIRONMENT = slice(47, 49)
-"""env_start and env_end among the fields of /proc/PID/stat that follow the name of the program, proc(5)."""
+_ARGUMENTS, _ENVIRONMENT = slice(45, 47), slice(47, 49)
+"""arg_start and arg_end, env_start and env_end: fields of /proc/PID/stat behind the name of the program, proc(5)."""
 
 
 def clear_dumpable() -> bool:
@@ -41,18 +41,44 @@ def withdraw(names: Iterable[str]) -> None:
         _overwrite({os.fsencode(name) for name in gone})
 
 
+def hide_argument(secret: str) -> None:
+    """Write over a word of the command line, or the end of one, in /proc/PID/cmdline, which everybody can read.
+
+    Programs that are started later do not see it there; who looked before has.
+    """
+    word = os.fsencode(secret)
+
+    def without(block: bytes) -> bytes:
+        words = block.split(b"\0")
+        return b"\0".join(
+            each[: -len(word)] + b"*" * len(word) if each.endswith(word) else each for each in words
+        )
+
+    if sys.platform == "linux" and word:
+        _replace_in(_ARGUMENTS, without)
+
+
 def _overwrite(names: set[bytes]) -> None:
     """Put zeros over the values in the block that the kernel made when this program was executed.
 
     /proc/PID/environ shows that block; it is unused, because nothing in the environment points there any more.
     """
+
+    def without(block: bytes) -> bytes:
+        entries = [entry.partition(b"=") for entry in block.split(b"\0")]
+        return b"\0".join(
+            name + equals + (b"\0" * len(value) if name in names else value)
+            for name, equals, value in entries
+        )
+
+    _replace_in(_ENVIRONMENT, without)
+
+
+def _replace_in(fields: slice, change: Callable[[bytes], bytes]) -> None:
+    """Write what `change` makes of one of the kernel's blocks, in the same length, in its place."""
     import ctypes
 
-    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
-    start, end = (int(field) for field in fields[_ENVIRONMENT])
-    place = start
-    for entry in ctypes.string_at(start, end - start).split(b"\0"):
-        name, _, value = entry.partition(b"=")
-        if name in names:
-            ctypes.memset(place + len(name) + 1, 0, len(value))
-        place += len(entry) + 1
+    said = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    start, end = (int(field) for field in said[fields])
+    if end > start:
+        ctypes.memmove(start, change(ctypes.string_at(start, end - start)), end - start)

@@ -49,6 +49,13 @@ class TokenSource(Protocol):
         """Why no token can be had, and what to change, as far as it can be told without asking anybody; or None."""
         ...
 
+    def check(self, audience: str) -> None:
+        """Refuse at once, without asking anybody, what would be refused when something is to be signed.
+
+        Raises: Misused.
+        """
+        ...
+
     def fetch(self, audience: str, attempts: Attempts) -> IdentityToken:
         """A token for that audience, which nobody has checked yet.
 
@@ -101,8 +108,15 @@ class GivenToken:
         """None: it is here."""
         return None
 
+    def check(self, audience: str) -> None:
+        """Refuse what is no token, or one that is for somebody else or over already. Raises: Misused."""
+        check_token(self._read(audience), audience, self.where)
+
     def fetch(self, audience: str, attempts: Attempts) -> IdentityToken:
         """The token as it is. Raises: Misused when it is none."""
+        return self._read(audience)
+
+    def _read(self, audience: str) -> IdentityToken:
         try:
             return IdentityToken(self._text, parse_token(self._text, self.where))
         except Malformed as error:

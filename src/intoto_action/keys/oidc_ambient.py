@@ -39,10 +39,8 @@ class AmbientTokens:
         """Why `id` will find none."""
         if self._environ.get("GITLAB_CI"):
             return (
-                f"this GitLab job has no OIDC token: ask for one in .gitlab-ci.yml,\n"
-                f"    id_tokens:\n"
-                f"      {TOKEN_VARIABLE}:\n"
-                f"        aud: sigstore"
+                f"this GitLab job has no OIDC token: add `id_tokens: {{{TOKEN_VARIABLE}: {{aud: sigstore}}}}` to the "
+                "job in .gitlab-ci.yml"
             )
         for variable, command in _COMMANDS.items():
             if self._environ.get(variable):
@@ -51,6 +49,9 @@ class AmbientTokens:
                     None if found else f"the {command} command, which has the OIDC token, is not on the PATH"
                 )
         return None if self._is_google() else _NOWHERE
+
+    def check(self, audience: str) -> None:
+        """Nothing is known before it is asked for."""
 
     def fetch(self, audience: str, attempts: Attempts) -> IdentityToken:
         """A token for that audience. Raises: Misused, Unavailable."""

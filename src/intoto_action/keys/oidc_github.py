@@ -28,10 +28,8 @@ _FORK = (
     "sign in a run for a push, after the merge"
 )
 _PERMISSION = (
-    "this job may not ask for an OIDC token: give it, beside its other permissions,\n"
-    "    permissions:\n"
-    "      id-token: write\n"
-    "(a reusable workflow needs it in the job that calls it, too); pull requests from forks never get it"
+    "this job may not ask for an OIDC token: add `id-token: write` to the `permissions:` of the job, beside what it "
+    "needs already (`contents: read` mostly; in the job that calls a reusable workflow, too)"
 )
 
 
@@ -62,6 +60,14 @@ class GithubTokens:
             return None
         return _FORK if self._from_fork else _PERMISSION
 
+    def check(self, audience: str) -> None:
+        """Refuse an address to which the right to ask would go without TLS. Raises: Misused."""
+        url = self._environ.get(REQUEST_URL, "").partition("?")[0]
+        if url and (fault := issuer_fault(url)):
+            raise Misused(
+                f"{REQUEST_URL}: expected an https URL, found {fault}: the runner sets it, so who changed it?"
+            )
+
     def fetch(self, audience: str, attempts: Attempts) -> IdentityToken:
         """A token for that audience.
 
@@ -69,11 +75,8 @@ class GithubTokens:
         """
         if why := self.missing():
             raise Misused(why)
+        self.check(audience)
         base = self._environ[REQUEST_URL]
-        if fault := issuer_fault(base.partition("?")[0]):
-            raise Misused(
-                f"{REQUEST_URL}: expected an https URL, found {fault}: the runner sets it, so who changed it?"
-            )
         url = f"{base}{'&' if '?' in base else '?'}audience={quote(audience, safe='')}"
         service = f"GitHub's token server {urlsplit(base).netloc}"
         headers = {

@@ -133,18 +133,34 @@ def open_instance(
 
     Raises: Misused for a word or file that names none; Unavailable when its roots cannot be had.
     """
-    if word in PUBLIC or "://" in word:
-        first_root, embedded = _first_root(word, root_file)
-        repository = TufRepository(PUBLIC.get(word, word), first_root, environ)
-        name = f"the {word} instance of Sigstore" if word in PUBLIC else f"the Sigstore of {repository.url}"
-        opening = _Opening(name, repository, embedded, tell, now or datetime.now(UTC))
-        roots = opening.offline() if offline else opening.online(deadline)
-        return Instance(name, roots.trusted_root, roots.signing_config)
-    if root_file is not None:
-        raise Misused(
-            f"--sigstore-root {root_file}: expected beside --sigstore URL only, found {word[:200]!r}"
-        )
-    return _from_file(Path(word))
+    if not _has_repository(word):
+        return _from_file(Path(word), root_file)
+    first_root, embedded = _first_root(word, root_file)
+    repository = TufRepository(PUBLIC.get(word, word), first_root, environ)
+    name = _name(word)
+    opening = _Opening(name, repository, embedded, tell, now or datetime.now(UTC))
+    roots = opening.offline() if offline else opening.online(deadline)
+    return Instance(name, roots.trusted_root, roots.signing_config)
+
+
+def known_instance(word: str, *, root_file: Path | None) -> Instance | None:
+    """What can be said of the instance without asking anybody: all of a file, what came with the wheel of a public one.
+
+    None for a TUF repository of one's own, whose words are right.
+    Raises: Misused for a word or file that names none.
+    """
+    if not _has_repository(word):
+        return _from_file(Path(word), root_file)
+    embedded = _first_root(word, root_file)[1]
+    return Instance(_name(word), embedded.trusted_root, embedded.signing_config) if embedded else None
+
+
+def _has_repository(word: str) -> bool:
+    return word in PUBLIC or "://" in word
+
+
+def _name(word: str) -> str:
+    return f"the {word} instance of Sigstore" if word in PUBLIC else f"the Sigstore of {word}"
 
 
 class _Opening:
@@ -241,8 +257,10 @@ def _embedded(url: str) -> tuple[bytes, Roots]:
     return first_root, Roots(trusted_root, signing_config, expires)
 
 
-def _from_file(path: Path) -> Instance:
+def _from_file(path: Path, root_file: Path | None) -> Instance:
     """A client trust config, or a bare trusted root, with which nothing can be signed."""
+    if root_file is not None:
+        raise Misused(f"--sigstore-root {root_file}: expected beside --sigstore URL only, found {path}")
     where = f"--sigstore {path}"
     raw = read_file(path, where)
     try:

@@ -233,7 +233,10 @@ def check_private_word(word: str) -> None:
             "environment variable and give env:NAME, and replace this key, because it is no secret any more"
         )
     if word.startswith(KEYLESS):
-        raise Misused(f"expected a key, found {KEYLESS} {_KEYS_ONLY}")
+        raise Misused(
+            f"expected a key, found {word[:40]!r}: {KEYLESS} stands alone, where record, sign, layout sign and attach "
+            "have --keyless"
+        )
     scheme = _SCHEME.match(word)
     if (
         scheme
@@ -311,7 +314,7 @@ def _variable(named: KeyWord, environ: Mapping[str, str]) -> bytes:
         )
     if len(text) > TEXT_CAP:
         raise Misused(f"{where}: expected at most {TEXT_CAP} characters, found {len(text)}")
-    return unwrap(text).encode(errors="surrogateescape")
+    return unwrap(text).encode(errors="surrogatepass")
 
 
 def _file(named: KeyWord, cap: int) -> tuple[bytes, int]:

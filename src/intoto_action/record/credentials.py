@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -18,6 +19,30 @@ from intoto_action.keys.words import (
     password_from,
 )
 from intoto_action.reason import Misused
+
+if TYPE_CHECKING:
+    from intoto_action.record.expected import ExpectedStep  # a layout is seldom given, and costs a start
+
+
+class WhoSigns(Protocol):
+    """What can be known of who is to sign before there is anything to sign."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of the variables that the command must not see because of it."""
+        ...
+
+    def lack(self, environ: Mapping[str, str]) -> str | None:
+        """Why nobody can sign where the run has been given nothing to sign with, in words; or None."""
+        ...
+
+    def check(self, environ: Mapping[str, str]) -> None:
+        """Refuse what cannot become a signer. Raises: Misused."""
+        ...
+
+    def check_expected(self, expected: ExpectedStep, environ: Mapping[str, str]) -> None:
+        """Refuse who is known to be no functionary of the step. Raises: Misused."""
+        ...
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -38,6 +63,16 @@ class Credentials(msgspec.Struct, frozen=True):
     def missing(self, environ: Mapping[str, str]) -> bool:
         """Whether the variable that should hold the key is empty, as it is where a secret is not given."""
         return bool(self.variable) and not environ.get(self.variable, "").strip()
+
+    def lack(self, environ: Mapping[str, str]) -> str | None:
+        """That it is missing, in words."""
+        return f"{self.where} is empty" if self.missing(environ) else None
+
+    def check_expected(self, expected: ExpectedStep, environ: Mapping[str, str]) -> None:
+        """Refuse a key that is no functionary of the step, when it is known. Raises: Misused."""
+        key = self.public_key(environ)
+        if key is not None:
+            expected.check_signer(key)
 
     def check(self, environ: Mapping[str, str]) -> None:
         """Refuse what cannot become a signer, without reading a key.
@@ -107,7 +142,7 @@ def credentials(
 
 
 def unsigned_because(
-    given: Credentials | None, environ: Mapping[str, str], *, without: bool, pull_requests: bool
+    given: WhoSigns | None, environ: Mapping[str, str], *, without: bool, pull_requests: bool
 ) -> str | None:
     """Why nothing is signed although a key was named, in words, or None.
 
@@ -119,6 +154,6 @@ def unsigned_because(
             f"a pull request started this run ({environ['GITHUB_EVENT_NAME']}), so the link is not signed; "
             "--sign-pull-requests signs it, and pull requests from forks have no secrets to sign with"
         )
-    if without and given and given.missing(environ):
-        return f"{given.where} is empty, so the link is not signed (--if-no-credentials unsigned)"
+    if without and given and (lack := given.lack(environ)):
+        return f"{lack}, so the link is not signed (--if-no-credentials unsigned)"
     return None

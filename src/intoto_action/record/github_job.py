@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,7 @@ from intoto_action.formats.key import Key
 from intoto_action.formats.link import Link
 from intoto_action.github.outputs import STATE_VARIABLE, VARIABLE, append_outputs, parse_outputs
 from intoto_action.github.script import DEFAULT_SHELL, file_ending, script_command
+from intoto_action.keys.interface import Signer
 from intoto_action.reason import Misused
 from intoto_action.record.phases import Recorded
 from intoto_action.record.task import Task
@@ -56,8 +57,10 @@ class GithubJob:
             Path(file).touch(mode=0o600)
         return msgspec.structs.replace(task, more_environment={**task.more_environment, **files})
 
-    def hand_back(self, recorded: Recorded) -> None:
+    def hand_back(self, recorded: Recorded, describe: Callable[[Signer], str]) -> None:
         """Write the outputs of the action; those of the command are one of them, as JSON.
+
+        `describe` says of who signed without a key how it goes into a layout.yaml, and nothing of a key.
 
         Raises: Misused, and Malformed when the command wrote outputs that the runner would refuse.
         """
@@ -73,7 +76,7 @@ class GithubJob:
                 "link-path": str(published.path.absolute()) if published else "",
                 "link-sha256": published.sha256 if published else "",
                 "signed": "true" if signer else "false",
-                "signer": _functionary(signer.key) if signer else "",
+                "signer": (describe(signer) or _functionary(signer.key)) if signer else "",
                 "return-value": "" if value is None else str(value),
                 "outputs": json.dumps(inner, ensure_ascii=False, sort_keys=True),
                 "state": recorded.state,
@@ -102,7 +105,7 @@ def _image(link: Link | None) -> str:
 def _functionary(key: Key) -> str:
     """Lines for `functionaries` of layout.yaml, and the key to put beside it."""
     if isinstance(key, Identity):
-        return f"NAME: {{identity: {json.dumps(key.identity)}, issuer: {json.dumps(key.issuer)}}}\n"
+        return ""
     if isinstance(key, GpgKey):
         name = f"{key.keyid[:8]}.asc"
         export = f"gpg --armor --export {key.keyid}!"

@@ -10,8 +10,9 @@ import msgspec
 
 from intoto_action.formats.link import Link
 from intoto_action.keys.interface import Signer
+from intoto_action.keys.keyless import certificate_of
 from intoto_action.reason import Misused
-from intoto_action.record.credentials import Credentials
+from intoto_action.record.credentials import WhoSigns
 from intoto_action.record.publish import Published, check_directory, publish_signed, publish_unsigned
 from intoto_action.record.started import Started, StateDirectory
 from intoto_action.record.step import (
@@ -34,7 +35,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     directory: Path
-    credentials: Credentials | None
+    credentials: WhoSigns | None
     open_signer: Callable[[], Signer]
     expected: ExpectedStep | None = None
     force: bool = False
@@ -48,14 +49,11 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
         if self.credentials is None:
             return
         self.credentials.check(here.environ)
-        if self.expected is None:
-            return
-        key = self.credentials.public_key(here.environ)
-        if key is not None:
-            self.expected.check_signer(key)
+        if self.expected is not None:
+            self.credentials.check_expected(self.expected, here.environ)
 
     def publish(self, link: Link) -> Published:
-        """Write the link, signed or aside. Raises: Misused, Malformed."""
+        """Write the link, signed or aside. Raises: Misused when it cannot be written at all."""
         if self.credentials is None:
             return publish_unsigned(link, self.directory, force=self.force)
         return publish_signed(link, self.directory, self._signer, force=self.force)
@@ -63,7 +61,11 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     def _signer(self) -> Signer:
         signer = self.open_signer()
         if self.expected is not None:
-            self.expected.check_signer(signer.key)
+            certificate = certificate_of(signer)
+            if certificate is None:
+                self.expected.check_signer(signer.key)
+            else:
+                self.expected.check_certificate(certificate)
         return signer
 
 

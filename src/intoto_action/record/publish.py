@@ -15,7 +15,7 @@ from intoto_action.formats.link import Link
 from intoto_action.formats.oci import digest_of
 from intoto_action.formats.strict_json import DOCUMENT_CAP
 from intoto_action.keys.interface import Signer
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, Misused, Unavailable
 from intoto_action.record.step import payload_of
 from intoto_action.store.files import read_plain
 from intoto_action.store.link_directory import link_file_name, unsigned_file_name, write_link
@@ -24,12 +24,13 @@ from intoto_action.store.link_directory import link_file_name, unsigned_file_nam
 class Published(msgspec.Struct, frozen=True, kw_only=True):
     """A link on the disk. `sha256` is the digest of its payload (`sha256:…`), which `sign --expect` takes.
 
-    `signer` is None for an unsigned one.
+    `signer` is None for an unsigned one; `fault` is why it is unsigned although it was to be signed.
     """
 
     path: Path
     sha256: str
     signer: Signer | None = None
+    fault: Misused | Unavailable | None = None
 
 
 def check_directory(directory: Path) -> None:
@@ -51,12 +52,30 @@ def publish_signed(
 ) -> Published:
     """Sign the link and write it as `<step>.<keyid>.link`; the key is opened only now.
 
-    Raises: Misused when the key cannot be opened, or another link of this step and key is there.
+    When it cannot be signed (the key cannot be opened, a service is away, another link of this step and key is there),
+    it is kept unsigned, because the work that it is about is done.
     """
     payload = payload_of(link)
-    signer = open_signer()
-    path = write_signed(directory, link.name, payload, signer, force=force)
+    try:
+        signer = open_signer()
+        path = write_signed(directory, link.name, payload, signer, force=force)
+    except (Misused, Unavailable) as fault:
+        kept = _keep_unsigned(link, payload, directory)
+        return Published(path=kept, sha256=digest_of(payload), fault=fault)
+    except KeyboardInterrupt:
+        _keep_unsigned(link, payload, directory)
+        raise
     return Published(path=path, sha256=digest_of(payload), signer=signer)
+
+
+def _keep_unsigned(link: Link, payload: bytes, directory: Path) -> Path:
+    """Write the payload for `sign`; beside one of another run, under a name of its own."""
+    name = unsigned_file_name(link.name)
+    try:
+        return write_link(directory, name, payload, force=False)
+    except Misused:
+        another = unsigned_file_name(f"{link.name}.{digest_of(payload).partition(':')[2][:8]}")
+        return write_link(directory, another, payload, force=False)
 
 
 def write_signed(directory: Path, step: str, payload: bytes, signer: Signer, *, force: bool) -> Path:

@@ -78,7 +78,7 @@ class Issuer:
         for number, document in documents.items():
             vsa, place = self._passed[number]
             try:
-                note = place.put(vsa.image, document)
+                note = f"{place.put(vsa.image, document)}, signed by {self._signer.key}"
             except (Unavailable, Denied, Misused) as error:
                 told[number] = _without_vsa(told[number], error)
             else:

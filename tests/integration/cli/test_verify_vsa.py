@@ -109,6 +109,7 @@ class TestWords:
         [
             (("app", "--vsa", "out.json"), "--vsa-key KEY"),
             (("app", "--password-env", "PW"), "--vsa-key KEY"),
+            (("app", "--public-key", "vsa.pub"), "--vsa-key KEY"),
             (("a", "b", "--vsa-key", "vsa", "--vsa", "out.json"), "one IMAGE"),
             (("app", "--vsa-key", "nowhere"), "nowhere"),
             (("app", "--vsa-key", "vsa.pub"), "public key"),

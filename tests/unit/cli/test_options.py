@@ -25,6 +25,7 @@ from intoto_action.formats.gpg_key import gpg_key
 from intoto_action.formats.identity import identity_of
 from intoto_action.formats.key import public_key_from_crypto
 from intoto_action.keys.keygen import generate
+from intoto_action.keys.words import open_signer
 from intoto_action.reason import Malformed, Misused
 
 BUILD = f"identity={GitHubJob().identity},issuer={GITHUB_ISSUER}"
@@ -120,9 +121,12 @@ class TestSigning:
         with pytest.raises(Misused, match="expected --key KEY"):
             self.parse().signer()
 
-    def test_keyless_says_that_this_version_signs_with_keys(self) -> None:
-        with pytest.raises(Misused, match="this version signs with keys"):
-            self.parse("--keyless").signer()
+    @pytest.mark.parametrize("words", [("--keyless",), ("--key", "keyless:")])
+    def test_a_flag_and_a_word_say_that_an_identity_signs(self, words: tuple[str, ...]) -> None:
+        signer = open_signer("env:K", environ={"K": generate("ed25519", None).private_pem.decode()})
+        signing = self.parse(*words)
+        assert signing.is_keyless
+        assert signing.signer(keyless=lambda: signer) is signer
 
     def test_a_key_and_keyless_are_one_too_many(self) -> None:
         with pytest.raises(Misused, match="found both"):

@@ -70,6 +70,11 @@ class TestPassing:
         verdict = chain.verify(layout_trust=Trust((owner.key,)))
         assert verdict.verdict == "pass", found(verdict)
 
+    def test_evidence_in_a_statement_of_the_earlier_type_passes(self, keyless: Chain) -> None:
+        """As `cosign attest` writes it."""
+        keyless.change_document = lambda document: document.replace(b"/Statement/v1", b"/Statement/v0.1")
+        assert keyless.verify().verdict == "pass"
+
     def test_the_name_of_the_file_means_nothing(self, keyless: Chain) -> None:
         keyless.link("build").file_name = link_file_name("build", "ab" * 32)
         assert keyless.verify().verdict == "pass"

@@ -34,3 +34,30 @@ def test_withdrawn_variables_are_neither_inherited_nor_in_proc() -> None:
         for name, value in environ.items():
             if name not in {"SECRET", "EMPTY"}:
                 assert f"{name}={value}" in text
+
+
+ARGUMENTS = """
+import subprocess, sys
+from pathlib import Path
+from intoto_action.keys.memory import hide_argument
+secret = sys.argv[2]
+hide_argument(secret)
+print(Path("/proc/self/cmdline").read_bytes())
+print(sys.argv[2] == secret, sys.argv[3])
+"""
+
+
+def test_a_hidden_argument_is_no_longer_on_the_command_line_that_others_see() -> None:
+    secret = "s3cr3t-\N{LATIN SMALL LETTER E WITH ACUTE}-s3cr3t"
+    words = ["--token", secret, f"--token={secret}", "--other", "s3cr3t"]
+    done = subprocess.run(
+        [sys.executable, "-c", ARGUMENTS, *words],
+        env={"PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seen, kept = done.stdout.splitlines()
+    stars = "*" * len(secret.encode())
+    assert f"--token\\x00{stars}\\x00--token={stars}\\x00--other\\x00s3cr3t\\x00" in seen
+    assert kept == f"True --token={secret}"

@@ -129,7 +129,7 @@ class TestGithub:
         assert "expected an https URL" in refused(here)
 
     def test_without_the_permission_the_lines_to_add_are_told(self) -> None:
-        assert "permissions:\n      id-token: write" in refused(GITHUB)
+        assert "add `id-token: write` to the `permissions:` of the job" in refused(GITHUB)
         half = GITHUB | {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://t.example/?a=b"}
         assert "id-token: write" in refused(half)
 
@@ -169,6 +169,15 @@ class TestGiven:
         assert "expected a token for the audience 'sigstore', found one for 'https://github.com/octo'" in said
         assert f"ask {provider.url} for 'sigstore'" in said
 
+    def test_what_will_be_refused_is_refused_before_there_is_anything_to_sign(
+        self, provider: OidcIssuer
+    ) -> None:
+        source = token_source({"SIGSTORE_ID_TOKEN": self.token(provider)})
+        source.check(AUDIENCE)
+        for bad in ("none", self.token(provider, "other"), self.token(provider, born=-600)):
+            with pytest.raises(Misused):
+                token_source({"SIGSTORE_ID_TOKEN": bad}).check(AUDIENCE)
+
     def test_a_token_that_is_over_is_refused_with_both_times(self, provider: OidcIssuer) -> None:
         said = self.check(self.token(provider, born=-600))
         assert "the token was good until " in said
@@ -190,7 +199,7 @@ class TestElsewhere:
     def test_a_gitlab_job_without_a_token_is_told_the_lines_to_add(self) -> None:
         why = token_source({"GITLAB_CI": "true"}).missing()
         assert why is not None
-        assert "id_tokens:\n      SIGSTORE_ID_TOKEN:\n        aud: sigstore" in why
+        assert "add `id_tokens: {SIGSTORE_ID_TOKEN: {aud: sigstore}}` to the job" in why
 
     def test_a_gitlab_job_has_its_token_in_the_variable(self, provider: OidcIssuer) -> None:
         token = provider.token(Terms(JOB, {}, AUDIENCE))

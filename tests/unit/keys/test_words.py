@@ -279,8 +279,8 @@ def test_a_secret_that_is_too_long_is_refused() -> None:
 
 
 @pytest.mark.parametrize("word", ["keyless:", "keyless:https://example.com"])
-def test_keyless_says_that_this_version_signs_with_keys(word: str) -> None:
-    with pytest.raises(Misused, match="this version signs with keys"):
+def test_the_word_for_no_key_is_none_where_only_keys_sign(word: str) -> None:
+    with pytest.raises(Misused, match="where record, sign, layout sign and attach have --keyless"):
         open_signer(word, environ={})
 
 

@@ -327,7 +327,7 @@ class TestWhereItGoes:
     ) -> None:
         verdict = issued(shelf.verify(chain), chain, signer, shelf.store(), file=tmp_path / "vsa.json")
         assert attached_types(shelf) == [attached_types(shelf)[0]]
-        assert verdict.notes == (f"its VSA is written to {tmp_path / 'vsa.json'}",)
+        assert verdict.notes == (f"its VSA is written to {tmp_path / 'vsa.json'}, signed by {signer.key}",)
 
     def test_under_the_suffix_of_slsa_verifier_it_is_a_bare_envelope_without_a_keyid(
         self, shelf: Shelf, chain: Chain, signer: MemorySigner, tmp_path: Path

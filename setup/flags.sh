@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Inputs of an action to words of the command line, gathered in the array `words`. Sourced by attach and verify, which
+# take nothing from the environment: an earlier step can set variables, and must not loosen a check.
+
+words=()
+
+# An input that is one value: --flag VALUE, when it is given.
+value() {
+    [[ -z $2 ]] || words+=("$1" "$2")
+}
+
+# An input that is a list, one value a line.
+lines() {
+    local line
+    while IFS= read -r line || [[ -n $line ]]; do
+        line=${line%$'\r'}
+        [[ -z ${line//[[:space:]]/} ]] || words+=("$1" "$line")
+    done <<<"$2"
+}
+
+# An input that is a list of public keys: one word a line, or the text of PEM files.
+keys() {
+    local line pem=
+    while IFS= read -r line || [[ -n $line ]]; do
+        line=${line%$'\r'}
+        if [[ -n $pem || $line == *-----BEGIN* ]]; then
+            pem+=$line$'\n'
+            [[ $line == *-----END* ]] || continue
+            words+=("$1" "$pem")
+            pem=
+        elif [[ -n ${line//[[:space:]]/} ]]; then
+            words+=("$1" "$line")
+        fi
+    done <<<"$2"
+    [[ -z $pem ]] || words+=("$1" "$pem")
+}
+
+# An input that is true or false: the literal --flag with true; another word is refused, and never read as false.
+flag() {
+    case $2 in
+        true) words+=("$1") ;;
+        false | '') ;;
+        *) fail "expected true or false for the input ${1#--}, found another word" ;;
+    esac
+}
+
+fail() {
+    printf '::error title=in-toto::%s\n' "$1"
+    exit 2
+}

@@ -1,0 +1,303 @@
+"""The actions together, in workflows that a real runner runs: from a source tree to an image that is verified."""
+
+import json
+import re
+import shutil
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.parts.desk import run as run_product
+from tests.parts.key_material import pem, private_key
+from tests.parts.registries import RunningRegistry
+from tests.parts.runner import ACTIONS, REF, Ran, Runner
+from tests.parts.tools import tool
+
+pytestmark = pytest.mark.needs("act", "git", "crane", "cosign")
+
+LAYOUT = """\
+expires: 6 months
+functionaries:
+  builder: {{key: builder.pub}}
+source: {{repository: https://github.com/octo/app, refs: [refs/heads/main]}}
+subject: {{step: push, artifact: "oci:{name}"}}
+steps:
+  - name: checkout
+    functionaries: [builder]
+    expected_products: ["CREATE src/*", "CREATE .git*", "CREATE in-toto/*"]
+  - name: build
+    functionaries: [builder]
+    expected_materials: ["MATCH src/* WITH PRODUCTS FROM checkout"]
+    expected_products: ["CREATE dist/app.tar"]
+  - name: push
+    functionaries: [builder]
+    expected_materials: ["MATCH dist/app.tar WITH PRODUCTS FROM build"]
+"""
+
+RECORD_ALL = """\
+- uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0
+- uses: {record}
+  id: checkout
+  with: {{step-name: checkout, phase: after, products: "git:tracked", key: "${{{{ secrets.KEY }}}}"{more}}}
+- uses: {record}
+  id: build
+  with:
+    step-name: build
+    materials: src
+    products: dist
+    command: mkdir dist; tar -cf dist/app.tar -C src .
+    key: "${{{{ secrets.KEY }}}}"
+    {more_lines}
+- run: {between}
+- uses: {record}
+  id: push
+  with:
+    step-name: push
+    materials: dist
+    products: oci:{name}@digestfile:digest
+    command: |
+      crane append --oci-empty-base --new_layer dist/app.tar --new_tag {name}:build | cut -d@ -f2 > digest
+    key: "${{{{ secrets.KEY }}}}"
+    {more_lines}
+"""
+
+ATTACH = """\
+- uses: {attach}
+  id: attach
+  with:
+    image: ${{{{ {image} }}}}
+    layout: in-toto/root.layout
+    layout-key: ${{{{ env.OWNER }}}}
+    key: ${{{{ secrets.KEY }}}}
+    tag: |
+      1.0
+      latest
+"""
+
+VERIFY = """\
+- uses: {verify}
+  id: verify
+  with:
+    image: {name}:1.0
+    layout-key: ${{{{ env.OWNER }}}}
+"""
+
+KEEP = """\
+- run: |
+    cp "${{{{ steps.attach.outputs.evidence-path }}}}" "${{{{ steps.verify.outputs.report-path }}}}" "$KEPT/"
+    git status --porcelain
+"""
+
+
+@dataclass
+class Shop:
+    """A runner with a repository whose layout is signed, and a registry for its image."""
+
+    runner: Runner
+    name: str
+    owner: str
+    key: str
+
+    def steps(self, template: str, **words: str) -> str:
+        uses = {each: f"{ACTIONS}/{each}@{REF}" for each in ("record", "attach", "verify")}
+        defaults = {"between": "'true'", "more": "", "more_lines": "", "image": "steps.push.outputs.image"}
+        return template.format(name=self.name, **uses, **{**defaults, **words})
+
+    def job(self, *templates: str, **words: str) -> str:
+        steps = "".join(self.steps(each, **words) for each in templates)
+        owner = json.dumps(self.owner)
+        return (
+            f"on: push\npermissions: {{}}\nenv: {{OWNER: {owner}}}\n"
+            f"jobs:\n  it:\n    runs-on: ubuntu-latest\n    steps:\n{textwrap.indent(steps, '      ')}"
+        )
+
+    def run(self, workflow: str) -> Ran:
+        return self.runner.run(workflow, secrets={"KEY": self.key})
+
+    def tags(self) -> list[str]:
+        listed = self.runner.tools[-1] / "crane"
+        from subprocess import run
+
+        return run([listed, "ls", self.name], capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.fixture(params=["cosign", "native"])
+def pusher(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def open_shop(runner: Runner, registry: RunningRegistry, folder: Path, repository: str, *names: str) -> Shop:
+    tools = folder / "tools-of-the-job"
+    tools.mkdir()
+    for each in ("crane", *names):
+        (tools / each).symlink_to(tool(each))
+    runner.tools = (*runner.tools, tools)
+    name = f"{registry.address}/{repository}"
+    desk = folder / "desk"
+    desk.mkdir()
+    owner, builder = private_key("p256"), private_key("ed25519")
+    (desk / "owner.pem").write_bytes(owner.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (desk / "owner.pem").chmod(0o600)
+    (desk / "builder.pub").write_text(pem(builder.public_key()))
+    (desk / "layout.yaml").write_text(LAYOUT.format(name=name))
+    signed = run_product("layout", "sign", "--key", "owner.pem", "layout.yaml", cwd=desk)
+    assert signed.code == 0, signed
+    (runner.workspace / "in-toto").mkdir()
+    shutil.copy2(desk / "root.layout", runner.workspace / "in-toto/root.layout")
+    runner.put({"src/app": "hello\n", ".gitignore": "dist\ndigest\n"})
+    secret = builder.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return Shop(runner, name, pem(owner.public_key()), secret)
+
+
+@pytest.fixture
+def shop(
+    runner: Runner, ghcr_like_registry: RunningRegistry, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Shop]:
+    """A registry without the referrers API, as GHCR; a repository in it for each test."""
+    repository = "octo/" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    yield open_shop(runner, ghcr_like_registry, tmp_path, repository)
+
+
+def test_an_image_is_built_recorded_attached_and_verified_in_one_job(
+    runner: Runner, ghcr_like_registry: RunningRegistry, tmp_path: Path, pusher: str
+) -> None:
+    names = ("cosign",) if pusher == "cosign" else ()
+    shop = open_shop(runner, ghcr_like_registry, tmp_path, f"octo/{pusher}", *names)
+    ran = shop.run(shop.job(RECORD_ALL, ATTACH, VERIFY, KEEP))
+    assert ran.succeeded, ran.log
+    image = ran.outputs("push")["image"]
+    assert re.fullmatch(rf"{re.escape(shop.name)}@sha256:[0-9a-f]{{64}}", image)
+    attached = ran.outputs("attach", "attach")
+    assert attached["image"] == image
+    assert attached["referrer"].startswith("sha256:")
+    verified = ran.outputs("verify", "verify")
+    assert (verified["verdict"], verified["reason"], verified["failed-step"]) == ("pass", "", "")
+    assert verified["image"] == image
+    assert {"1.0", "latest"} <= set(shop.tags())
+    assert json.loads((runner.kept / "verdict.json").read_text())["verdict"] == "pass"
+    assert "mediaType" in json.loads((runner.kept / "evidence.json").read_text())
+    assert "\n?? " not in ran.printed
+
+
+def test_a_file_that_changes_between_two_steps_is_denied_and_no_tag_is_set(shop: Shop) -> None:
+    ran = shop.run(shop.job(RECORD_ALL, ATTACH, between="echo evil >> dist/app.tar"))
+    assert not ran.succeeded
+    assert "rule-violation" in ran.log
+    assert 'step "push"' in ran.log
+    assert shop.tags() == ["build"]
+    assert "referrer" not in {name for name, value in ran.outputs("attach", "attach").items() if value}
+
+
+def test_one_job_attaches_the_links_of_all(shop: Shop) -> None:
+    """record in one job, which uploads its links; attach in another, which has nothing but a checkout."""
+    upload = {"more": ', upload: "true"', "more_lines": 'upload: "true"'}
+    first = shop.job(RECORD_ALL, **upload).replace(
+        "    steps:\n", "    outputs: {image: '${{ steps.push.outputs.image }}'}\n    steps:\n", 1
+    )
+    steps = "- uses: actions/checkout@v5\n" + shop.steps(ATTACH + VERIFY, image="needs.it.outputs.image")
+    second = f"  attach:\n    needs: it\n    runs-on: ubuntu-latest\n    steps:\n{textwrap.indent(steps, '      ')}"
+    ran = shop.run(first + second)
+    assert ran.succeeded, ran.log
+    assert len(list(shop.runner.artifacts.iterdir())) == 3
+    assert ran.outputs("verify", "verify")["verdict"] == "pass"
+
+
+def test_what_is_denied_is_said_in_the_outputs_and_warn_lets_it_through(shop: Shop) -> None:
+    nothing_attached = VERIFY.replace("1.0", "build")
+    ran = shop.run(shop.job(RECORD_ALL, nothing_attached + "    on-deny: warn\n"))
+    assert ran.succeeded, ran.log
+    outputs = ran.outputs("verify", "verify")
+    assert (outputs["verdict"], outputs["reason"]) == ("deny", "no-attestation")
+    strict = shop.run(shop.job(nothing_attached))
+    assert not strict.succeeded
+    assert strict.outputs("verify", "verify")["verdict"] == "deny"
+
+
+def test_a_demand_for_provenance_is_one_that_an_image_without_it_does_not_meet(shop: Shop) -> None:
+    ran = shop.run(
+        shop.job(RECORD_ALL, ATTACH, VERIFY + "    source-repository: https://github.com/octo/app\n")
+    )
+    assert not ran.succeeded
+    assert ran.outputs("attach", "attach")["referrer"]
+    assert ran.outputs("verify", "verify")["reason"].startswith("provenance-"), ran.log
+
+
+def test_warn_does_not_hide_that_the_words_are_wrong(shop: Shop) -> None:
+    ran = shop.run(shop.job(VERIFY.replace("${{{{ env.OWNER }}}}", "no/such.pub") + "    on-deny: warn\n"))
+    assert not ran.succeeded
+    assert "no/such.pub" in ran.log
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'rehearse: "true"',
+        "images-from: k8s/*.yaml",
+        'on-deny: "no"',
+        'rehearse: "yes"',
+    ],
+)
+def test_a_demand_that_cannot_be_met_yet_is_refused_and_never_ignored(shop: Shop, line: str) -> None:
+    ran = shop.run(shop.job(VERIFY + f"    {line}\n"))
+    assert not ran.succeeded
+    assert "verdict" not in ran.outputs("verify", "verify") or not ran.outputs("verify", "verify")["verdict"]
+
+
+ODD = "a b'c\"d $(touch injected) `touch injected` ${HOME} ; % é"
+
+
+def test_odd_words_are_letters_in_every_input_of_attach_and_verify(shop: Shop) -> None:
+    for uses, required, optional in (
+        (
+            f"{ACTIONS}/attach@{REF}",
+            ("image", "layout"),
+            ("link-dir", "layout-key", "file", "tag", "key", "sigstore"),
+        ),
+        (
+            f"{ACTIONS}/verify@{REF}",
+            ("image", "layout-key"),
+            ("layout", "attester", "report", "sigstore", "on-deny"),
+        ),
+    ):
+        steps = ""
+        for number, odd in enumerate((*required, *optional)):
+            given = (
+                dict.fromkeys(required, "x")
+                | ({"key": "k"} if "attach" in uses else {})
+                | {odd: f"{ODD}\n-x"}
+            )
+            inputs = "".join(f"    {name}: {json.dumps(value)}\n" for name, value in given.items())
+            steps += f"- uses: {uses}\n  id: s{number}\n  continue-on-error: true\n  with:\n{inputs}"
+            steps += f'- run: echo "s{number} ${{{{ steps.s{number}.outcome }}}}"\n'
+        ran = shop.run(
+            shop.job(
+                (steps + '- run: echo "injected=$(find . -name injected | wc -l)"\n')
+                .replace("{", "{{")
+                .replace("}", "}}")
+            )
+        )
+        for number in range(len(required) + len(optional)):
+            assert f"s{number} failure" in ran.printed, ran.log
+        assert "injected=0" in ran.printed
+        assert "Traceback" not in ran.log and "internal-error" not in ran.log
+
+
+def test_an_earlier_step_cannot_loosen_verify(shop: Shop) -> None:
+    hostile = """\
+- run: |
+    for verb in VERIFY ATTACH; do
+      for each in NO_VERIFY ON_DENY LAYOUT_KEY ATTESTER SAME_AS SUBJECT_STEP ALLOW_HTTP_REGISTRY LAYOUT_THRESHOLD; do
+        echo "INTOTO_ACTION_${{{{ '' }}}}${{verb}}_$each=warn" >> "$GITHUB_ENV"
+      done
+    done
+    echo 'BASH_FUNC_value%%=() {{ exit 0; }}' >> "$GITHUB_ENV"
+    echo 'BASH_FUNC_exec%%=() {{ exit 0; }}' >> "$GITHUB_ENV"
+    echo "BASH_ENV=$PWD/evil.sh" >> "$GITHUB_ENV"
+    echo 'exit 0' > evil.sh
+"""
+    ran = shop.run(shop.job(RECORD_ALL, hostile, VERIFY.replace("1.0", "build")))
+    assert not ran.succeeded
+    assert ran.outputs("verify", "verify")["reason"] == "no-attestation"

@@ -1,0 +1,299 @@
+"""A real runner of workflows: act on this machine, with what GitHub's runner gives a job and without what it does not.
+
+act is kinder than GitHub. Withheld here: the inputs of a composite in its steps' environment (INPUT_*), secrets in runs
+for forks, the variables of the process that runs the tests. What cannot be withheld (act hands on outputs that are not
+declared) is left out by `Ran.outputs`, and looked for in tests/unit/actions.
+
+Stand-ins, because the real ones talk to GitHub: actions/upload-artifact and actions/download-artifact, with the inputs
+that are used and the same files on disk, in `Runner.artifacts`.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from make.cache import CHECKOUT, cache_directory
+from make.environment import locked_python
+from tests.parts.github_job import GitHubJob
+from tests.parts.tools import tool
+
+ACTIONS = "org/intoto-action"
+REF = "v1"
+_SECONDS = 240.0
+_COMPANY = re.compile(r"(PIP|UV|SSL|REQUESTS|CURL|GIT_SSL)_\w+|(HTTPS?|NO|ALL)_PROXY", re.IGNORECASE)
+"""The machine's own way to an index: what a company sets on its self-hosted runners."""
+
+_BASH = """\
+#!{python} -IS
+import os, sys
+kept = {{n: v for n, v in os.environ.items() if not n.startswith("INPUT_") and n != "ACT"}}
+os.execve({bash!r}, [{bash!r}, *sys.argv[1:]], kept)
+"""
+
+_UPLOAD = """\
+name: stand-in for actions/upload-artifact
+description: Copies the files.
+inputs:
+  name: {description: as there}
+  path: {description: as there}
+  if-no-files-found: {description: as there}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      env: {NAME: "${{ inputs.name }}", FILES: "${{ inputs.path }}"}
+      run: |
+        mkdir "$ARTIFACTS/$NAME"
+        cp -- "$FILES" "$ARTIFACTS/$NAME/"
+"""
+_DOWNLOAD = """\
+name: stand-in for actions/download-artifact
+description: Copies the files of each artifact into a directory of its name.
+inputs:
+  pattern: {description: as there}
+  path: {description: as there}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      env: {PATTERN: "${{ inputs.pattern }}", INTO: "${{ inputs.path }}"}
+      run: |
+        mkdir -p "$INTO"
+        for each in "$ARTIFACTS"/$PATTERN; do [ ! -d "$each" ] || cp -R -- "$each" "$INTO/"; done
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run ended: act's log as data."""
+
+    succeeded: bool
+    entries: Sequence[Mapping[str, object]]
+
+    @property
+    def log(self) -> str:
+        """Everything that a person sees."""
+        return "".join(f"{str(each.get('msg', '')).rstrip()}\n" for each in self.entries)
+
+    @property
+    def printed(self) -> str:
+        """What the steps printed, without act's own words."""
+        return "".join(str(each["msg"]) for each in self.entries if each.get("raw_output"))
+
+    def annotations(self, kind: str) -> list[str]:
+        """The texts of `::error::`, `::warning::` or `::notice::`."""
+        return [str(each["arg"]) for each in self.entries if each.get("command") == kind and "arg" in each]
+
+    def outputs(self, step: str, action: str = "record") -> Mapping[str, str]:
+        """The declared outputs of a step of the workflow that uses one of our actions."""
+        declared = set(declared_outputs(action))
+        found = {
+            str(each["name"]): str(each.get("arg", ""))
+            for each in self.entries
+            if each.get("command") == "set-output" and each.get("stepID") == [step]
+        }
+        return {name: value for name, value in found.items() if name in declared}
+
+    @property
+    def summary(self) -> str:
+        """The job's summary, as Markdown."""
+        return "".join(str(each["content"]) for each in self.entries if each.get("command") == "summary")
+
+
+@dataclass
+class Runner:
+    """A repository with a workflow, and what runs it.
+
+    `workspace` is the repository's work tree, `kept` a directory that outlives the run ($KEPT), `artifacts` what was
+    uploaded. `tools` come before the system's directories on the PATH.
+    """
+
+    workspace: Path
+    home: Path
+    actions: Mapping[str, Path]
+    tools: Sequence[Path] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> Path:
+        return self.home / "kept"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.home / "artifacts"
+
+    def put(self, files: Mapping[str, str]) -> None:
+        for name, text in files.items():
+            path = self.workspace / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def run(
+        self,
+        workflow: str,
+        *,
+        job: GitHubJob | None = None,
+        secrets: Mapping[str, str] | None = None,
+        fork: bool = False,
+        seconds: float = _SECONDS,
+    ) -> Ran:
+        """Commit everything with this workflow, and run it for the event of `job`.
+
+        A run that does not end in `seconds` is ended with all its processes, and fails the test with its log.
+        """
+        job = job or GitHubJob()
+        self.put({f".github/workflows/{job.workflow}": workflow})
+        job = replace(job, sha=self._commit())
+        argv = [str(tool("act")), job.event, "--json", "--no-cache-server", "--no-recurse"]
+        argv += ["-W", f".github/workflows/{job.workflow}", "-P", "ubuntu-latest=-self-hosted"]
+        for kind in ("env", "secret", "var", "input"):  # act would read .env, .secrets, … of the workspace
+            argv += [f"--{kind}-file", os.devnull]
+        for name, place in self.actions.items():
+            argv += ["--local-repository", f"{name}={place}"]
+        given = {**job.environ, "SHA_REF": job.sha, **self.variables}
+        given |= {"ARTIFACTS": str(self.artifacts), "KEPT": str(self.kept)}
+        for name, value in given.items():
+            argv += ["--env", f"{name}={value}"]
+        for name, value in {} if fork else (secrets or {}).items():
+            argv += ["--secret", f"{name}={value}"]
+        argv += ["--eventpath", str(self._event(job, fork=fork))]
+        return self._act(argv, seconds)
+
+    def _commit(self) -> str:
+        git = ("git", "-c", "user.name=tests", "-c", "user.email=tests@example.test", "-c", "core.hooksPath=")
+        if not (self.workspace / ".git").exists():
+            _call([*git, "init", "--quiet", "--initial-branch=main"], self.workspace)
+        _call([*git, "add", "--all"], self.workspace)
+        _call([*git, "commit", "--quiet", "--allow-empty", "--message=tests"], self.workspace)
+        return _call([*git, "rev-parse", "HEAD"], self.workspace).strip()
+
+    def _event(self, job: GitHubJob, *, fork: bool) -> Path:
+        event: dict[str, object] = {"repository": {"full_name": job.repository}}
+        if job.event.startswith("pull_request"):
+            head = {
+                "ref": "feature",
+                "sha": job.sha,
+                "repo": {"fork": fork, "full_name": "elsewhere/app" if fork else job.repository},
+            }
+            base = {"ref": "main", "repo": {"fork": False, "full_name": job.repository}}
+            event["pull_request"] = {"number": 7, "head": head, "base": base}
+        path = self.home / "event.json"
+        path.write_text(json.dumps(event))
+        return path
+
+    def _act(self, argv: Sequence[str], seconds: float) -> Ran:
+        for folder in (self.kept, self.artifacts):
+            folder.mkdir(exist_ok=True)
+        path = [self._bash().parent, *self.tools, "/usr/bin", "/bin", Path(sys.base_prefix) / "bin"]
+        environ = {name: value for name, value in os.environ.items() if _COMPANY.fullmatch(name)}
+        environ |= {"HOME": str(self.home), "PATH": os.pathsep.join(map(str, path)), "LANG": "C.UTF-8"}
+        environ |= {"UV_CACHE_DIR": str(cache_directory() / "uv")}
+        process = subprocess.Popen(
+            argv,
+            cwd=self.workspace,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+            pytest.fail(f"the workflow did not end in {seconds:.0f} s:\n{_parse(out, 0).log}{err}")
+        ran = _parse(out, process.returncode)
+        if not any("jobResult" in each for each in ran.entries):
+            pytest.fail(f"act ran no job:\n{err[-4000:]}{ran.log}")
+        return ran
+
+    def _bash(self) -> Path:
+        """The bash that act finds: the system's, in an environment without what GitHub would not give."""
+        shim = self.home / "bin" / "bash"
+        shim.parent.mkdir(exist_ok=True)
+        python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        shim.write_text(_BASH.format(python=python, bash=shutil.which("bash", path="/usr/bin:/bin")))
+        shim.chmod(0o755)
+        return shim
+
+
+def declared_outputs(action: str) -> Sequence[str]:
+    """The names under `outputs:` of one of our actions."""
+    import yaml
+
+    document = yaml.safe_load((CHECKOUT / action / "action.yml").read_text())
+    return tuple(document["outputs"])
+
+
+def _parse(out: str, code: int) -> Ran:
+    entries = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    return Ran(code == 0, entries)
+
+
+def _call(argv: Sequence[str | Path], cwd: Path) -> str:
+    done = subprocess.run(
+        [str(each) for each in argv],
+        cwd=cwd,
+        env={"PATH": os.environ["PATH"], "HOME": str(cwd)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (argv, done.stdout, done.stderr)
+    return done.stdout
+
+
+def _as_downloaded(folder: Path) -> Path:
+    """Our actions as GitHub's runner downloads them: the files that are, or would be, committed, and no others."""
+    listed = _call(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], CHECKOUT)
+    for name in filter(None, listed.split("\0")):
+        if name.startswith(("tests/", "docs/", "bench/")) or not (CHECKOUT / name).is_file():
+            continue
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(CHECKOUT / name, folder / name)
+    return folder
+
+
+def _used(pattern: str) -> str | None:
+    """The `owner/name@sha` of an action of somebody else that ours use."""
+    for action in sorted(CHECKOUT.glob("*/action.yml")):
+        found = re.search(rf"uses: ({re.escape(pattern)}@\S+)", action.read_text())
+        if found:
+            return found[1]
+    return None
+
+
+@pytest.fixture(scope="session")
+def downloaded_actions(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Where act finds the actions that workflows use by `owner/name@ref`."""
+    folder = tmp_path_factory.mktemp("actions")
+    found = {f"{ACTIONS}@{REF}": _as_downloaded(folder / "intoto-action")}
+    for name, text in (("upload", _UPLOAD), ("download", _DOWNLOAD)):
+        (folder / name).mkdir()
+        (folder / name / "action.yml").write_text(text)
+        if used := _used(f"actions/{name}-artifact"):
+            found[used] = folder / name
+    return found
+
+
+@pytest.fixture
+def runner(tmp_path: Path, downloaded_actions: Mapping[str, Path]) -> Iterator[Runner]:
+    """Needs act, git. Installs with uv, which is quick."""
+    home, workspace = tmp_path / "home", tmp_path / "app"
+    home.mkdir()
+    workspace.mkdir()
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "uv").symlink_to(locked_python("lock").parent / "uv")
+    yield Runner(workspace, home, downloaded_actions, (tools,))

@@ -1,0 +1,241 @@
+"""What act does not tell, because it is kinder than GitHub, read off the files of the actions."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+from make.cache import CHECKOUT
+
+from intoto_action.cli.attach import attach
+from intoto_action.cli.record import record
+from intoto_action.cli.sign import sign
+from intoto_action.cli.verify import verify
+
+ACTIONS = ("record", "attach", "verify")
+SHELL = "bash --noprofile --norc -p -e -o pipefail {0}"
+LOADED_BEFORE_US = ("BASH_ENV", "LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES")
+INPUTS_ONLY = {
+    *("key", "key-password", "keyless", "pass-oidc", "sign-pull-requests", "if-no-credentials"),
+    *("link-path", "link-sha256", "github-token", "sigstore", "allow-public-log"),
+}
+"""What concerns credentials, or is of one job alone, or is not used yet."""
+
+# The contract (docs and outside checks call exactly these).
+INPUTS = {
+    "record": "step-name command shell working-directory phase state link-path link-sha256 layout materials products "
+    "exclude image-metadata key key-password keyless sigstore allow-public-log pass-oidc sign-pull-requests "
+    "if-no-credentials upload link-dir github-token",
+    "attach": "image layout link-dir layout-key file provenance tag key key-password keyless sigstore "
+    "allow-public-log other-runs github-token",
+    "verify": "image link-dir images-from layout layout-key attester rehearse source-repository source-ref "
+    "builder-id on-deny report sigstore github-token",
+}
+OUTPUTS = {
+    "record": "image link-path link-sha256 signed signer return-value outputs state",
+    "attach": "image referrer evidence-path",
+    "verify": "verdict reason failed-step image report-path",
+}
+AWAITED = {
+    "attach": {"--allow-public-log", "--other-runs"},
+    "verify": {"--images-from", "--rehearse"},
+}
+"""Flags that the actions pass on when asked, and the command line refuses until it has them."""
+AWAITED_OUTPUTS: Mapping[str, set[tuple[str, str]]] = {
+    "record": {("sign", "signer")},
+    "attach": set(),
+    "verify": set(),
+}
+"""Outputs that only the command line can write, and will, under --github."""
+
+Document = Mapping[str, Any]
+
+
+def text(action: str) -> str:
+    return (CHECKOUT / action / "action.yml").read_text()
+
+
+def document(action: str) -> Document:
+    parsed: Document = yaml.safe_load(text(action))
+    return parsed
+
+
+def steps(action: str) -> list[Document]:
+    found: list[Document] = document(action)["runs"]["steps"]
+    return found
+
+
+def scripts(action: str) -> Iterator[tuple[str, Document]]:
+    """Each step that runs something, by name."""
+    return ((step["name"], step) for step in steps(action) if "run" in step)
+
+
+def step(action: str, name: str) -> Document:
+    return next(each for each in steps(action) if each["name"] == name)
+
+
+def variables(command: click.Command) -> set[str]:
+    return {str(each.envvar) for each in command.params if isinstance(each, click.Option) and each.envvar}
+
+
+def flags(command: click.Command) -> set[str]:
+    return {name for each in command.params for name in each.opts}
+
+
+@pytest.fixture(params=ACTIONS)
+def action(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_every_action_is_checked_here() -> None:
+    assert {path.parent.name for path in CHECKOUT.glob("*/action.yml")} == set(ACTIONS)
+
+
+def test_inputs_and_outputs_are_those_of_the_contract(action: str) -> None:
+    assert set(document(action)["inputs"]) == set(INPUTS[action].split())
+    assert set(document(action)["outputs"]) == set(OUTPUTS[action].split())
+
+
+def test_every_other_action_is_pinned_by_commit_and_says_its_version(action: str) -> None:
+    lines = [
+        line.strip() for line in text(action).splitlines() if line.strip().startswith(("uses:", "- uses:"))
+    ]
+    assert len(lines) == sum("uses" in step for step in steps(action))
+    for line in lines:
+        assert re.fullmatch(
+            r"uses: actions/(upload|download)-artifact@[0-9a-f]{40} # v\d+\.\d+\.\d+", line
+        ), line
+
+
+def test_no_expression_is_part_of_a_script(action: str) -> None:
+    for name, step in scripts(action):
+        assert "${{" not in step["run"], name
+
+
+def test_no_input_is_part_of_an_expression_that_becomes_code(action: str) -> None:
+    """A shell, a directory or a condition made of an input would be code or a path of somebody else's."""
+    for each in steps(action):
+        assert "${{" not in str(each.get("shell", "")), each["name"]
+        assert "working-directory" not in each, each["name"]
+
+
+def test_the_shell_takes_neither_functions_nor_files_from_the_environment(action: str) -> None:
+    for name, step in scripts(action):
+        assert step["shell"] == SHELL, name
+        nested = re.findall(r'"\$BASH"(?! -p )', step["run"])
+        assert not nested, name
+
+
+def test_what_is_loaded_before_us_is_nothing_wherever_a_key_or_a_token_is(action: str) -> None:
+    """All steps but the one that runs the user's command, whose environment is the user's."""
+    for name, step in scripts(action):
+        if (action, name) in {("record", "Record"), ("record", "Name the artifact")}:
+            continue
+        assert {each: step["env"].get(each) for each in LOADED_BEFORE_US} == dict.fromkeys(
+            LOADED_BEFORE_US, ""
+        ), name
+
+
+def test_what_may_take_long_is_not_below_a_shell_that_signals_would_end_alone(action: str) -> None:
+    for name, step in scripts(action):
+        last = step["run"].rstrip().splitlines()[-1].strip()
+        only_writes_outputs = name in {"Name the artifact", "Look for links"}
+        assert last.startswith("exec ") or only_writes_outputs, name
+
+
+def test_every_output_of_a_step_that_is_used_is_written_by_it(action: str) -> None:
+    written = {each["id"]: _written(action, each) for each in steps(action) if "id" in each}
+    used = re.findall(r"steps\.([\w-]+)\.outputs\.([\w-]+)", text(action))
+    assert used
+    missing = {(step_id, output) for step_id, output in used if output not in written[step_id]}
+    assert missing == AWAITED_OUTPUTS[action]
+
+
+def _written(action: str, step: Document) -> set[str]:
+    """What the command line writes under --github, and `name=` in the scripts that a step runs."""
+    if (action, step["name"]) == ("record", "Record"):
+        return set(OUTPUTS["record"].split())
+    code = step["run"]
+    for place in re.findall(r'"\$GITHUB_ACTION_PATH/([\w./-]+)"', code):
+        code += (CHECKOUT / action / place).read_text()
+    if action == "verify":
+        code += (CHECKOUT / "verify/outputs.py").read_text()
+    return set(re.findall(r"(?:'|\\n|\")([a-z][a-z0-9-]+)(?:=|\": )", code))
+
+
+def test_every_input_reaches_a_step_or_says_that_it_does_not(action: str) -> None:
+    for name, settings in document(action)["inputs"].items():
+        used = re.search(rf"inputs\.{name}\b", text(action))
+        assert used or "Not used by this version" in settings["description"], name
+
+
+def test_only_inputs_that_exist_are_used(action: str) -> None:
+    assert set(re.findall(r"inputs\.([\w-]+)", text(action))) <= set(document(action)["inputs"])
+
+
+def test_recording_sets_every_variable_that_the_command_line_reads() -> None:
+    """An earlier step can set variables of a job; one that is set here, empty or not, is not theirs."""
+    read = variables(record) | {"INTOTO_ACTION_RECORD_COMMAND", "INTOTO_ACTION_RECORD_SHELL"}
+    assert read - step("record", "Record")["env"].keys() == set()
+
+
+def test_an_input_of_record_defaults_to_a_variable_of_the_job_unless_it_is_about_credentials() -> None:
+    for name in document("record")["inputs"]:
+        variable = f"INTOTO_ACTION_RECORD_{name.upper().replace('-', '_')}"
+        expressions = set(re.findall(rf"inputs\.{name} \|\| env\.(\w+)", text("record")))
+        if name in INPUTS_ONLY:
+            assert not expressions, name
+        else:
+            assert expressions == {variable}, name
+
+
+def test_signing_sets_every_variable_that_the_command_line_reads() -> None:
+    assert variables(sign) - step("record", "Sign")["env"].keys() == set()
+
+
+def test_only_the_step_that_signs_sees_the_key() -> None:
+    for action, name in (("record", "Sign"), ("attach", "Attach")):
+        for each in steps(action):
+            values = [value for key, value in each.get("env", {}).items() if key != "INTOTO_ACTION_HAS_KEY"]
+            holds = re.search(r"\{\{ inputs\.key(-password)? \}\}", " ".join(map(str, values)))
+            assert bool(holds) == (each["name"] == name), each["name"]
+
+
+def test_the_step_that_runs_the_command_drops_what_a_token_is_asked_for_with() -> None:
+    assert (
+        "unset -v ACTIONS_ID_TOKEN_REQUEST_URL ACTIONS_ID_TOKEN_REQUEST_TOKEN"
+        in step("record", "Record")["run"]
+    )
+
+
+@pytest.mark.parametrize(("action", "command"), [("attach", attach), ("verify", verify)])
+def test_a_verifier_takes_everything_from_inputs_and_nothing_else(
+    action: str, command: click.Command
+) -> None:
+    prefix = f"INTOTO_ACTION_{action.upper()}_"
+    env = step(action, action.capitalize())["env"]
+    for name, settings in document(action)["inputs"].items():
+        if name in {"key", "key-password"} or "Not used by this version" in settings["description"]:
+            continue
+        value = env[prefix + name.upper().replace("-", "_")]
+        assert value.startswith("${{ inputs." + name), name
+    assert not variables(command), "and then the action must set them all"
+
+
+@pytest.mark.parametrize(("action", "command"), [("attach", attach), ("verify", verify)])
+def test_a_flag_that_an_action_passes_on_exists(action: str, command: click.Command) -> None:
+    passed = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", _code(CHECKOUT / action / f"{action}.sh")))
+    assert passed - flags(command) - {"--no-verify"} == AWAITED[action]
+
+
+def test_no_action_loosens_a_check() -> None:
+    for path in (*CHECKOUT.glob("*/action.yml"), *CHECKOUT.glob("*/*.sh")):
+        assert not re.search(r"--no-verify|--force|--allow-http", _code(path)), path
+
+
+def _code(path: Path) -> str:
+    """A script without its comments."""
+    return "\n".join(line for line in path.read_text().splitlines() if not line.strip().startswith("#"))
