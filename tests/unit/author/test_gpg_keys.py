@@ -53,9 +53,7 @@ def test_a_key_is_looked_at_for_the_time_of_signing(gpg_draft: Draft) -> None:
     assert f"{ALICE.fingerprint}, which expired on 2030-12-27" in told
 
 
-@pytest.mark.parametrize(
-    "uri", ["gnupg:", f"gnupg:/tmp/evil?id={ALICE.fingerprint}", "hsm:2", "awskms:alias/x"]
-)
+@pytest.mark.parametrize("uri", ["gnupg:", "gnupg:/tmp/evil?id=0123456789abcdef", "hsm:2", "awskms:alias/x"])
 def test_the_uri_of_a_key_is_told_to_be_none_and_nothing_is_run(gpg_draft: Draft, uri: str) -> None:
     """A proposed layout must not choose the home directory, and so the programs, of a gpg that its reader runs."""
     (told,) = gpg_draft.faults(f"{HEAD.replace('alice.asc', repr(uri))}{STEPS}", AT)
