@@ -91,7 +91,13 @@ class SigningOptions(msgspec.Struct, frozen=True):
 
         if self.key is not None and self.keyless:
             raise Misused("expected --key or --keyless, found both")
-        return self.keyless or self.key == KEYLESS
+        keyless = self.keyless or self.key == KEYLESS
+        if keyless and self.public_key:
+            raise Misused(
+                "--public-key: expected beside a key, found beside an identity, whose certificate holds its own; "
+                "leave it out"
+            )
+        return keyless
 
     def signer(
         self, environ: Mapping[str, str] = os.environ, *, keyless: Callable[[], Signer] | None = None

@@ -65,8 +65,12 @@ class Credentials(msgspec.Struct, frozen=True):
         return bool(self.variable) and not environ.get(self.variable, "").strip()
 
     def lack(self, environ: Mapping[str, str]) -> str | None:
-        """That it is missing, in words."""
-        return f"{self.where} is empty" if self.missing(environ) else None
+        """That it is missing, or the PIN for it, in words."""
+        if self.missing(environ):
+            return f"{self.where} is empty"
+        if self.uri and self.password_env and not environ.get(self.password_env):
+            return f"the variable {self.password_env} for {self.where} is empty"
+        return None
 
     def check_expected(self, expected: ExpectedStep, environ: Mapping[str, str]) -> None:
         """Refuse a key that is no functionary of the step, when it is known. Raises: Misused."""
