@@ -76,7 +76,7 @@ class Credentials(msgspec.Struct, frozen=True):
         """Refuse a key that is no functionary of the step, when it is known. Raises: Misused."""
         key = self.public_key(environ)
         if key is not None:
-            expected.check_signer(key)
+            expected.check_key(key)
 
     def check(self, environ: Mapping[str, str]) -> None:
         """Refuse what cannot become a signer, without reading a key.
