@@ -10,6 +10,8 @@ from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key
 from intoto_action.formats.layout import LAYOUT_CAP, Layout, Step, parse_layout
 from intoto_action.formats.spelling import did_you_mean
+from intoto_action.keys.interface import Signer
+from intoto_action.keys.keyless import certificate_of
 from intoto_action.reason import Misused
 from intoto_action.store.files import read_capped
 from intoto_action.trust.identities import differences
@@ -59,6 +61,14 @@ class ExpectedStep:
                 f"found {certificate}: verification would refuse the link; sign in the right workflow, on the right "
                 "ref, or put this identity into the layout"
             )
+
+    def check(self, signer: Signer) -> None:
+        """Raises: Misused when a link of this step by that signer would not count."""
+        certificate = certificate_of(signer)
+        if certificate is None:
+            self.check_signer(signer.key)
+        else:
+            self.check_certificate(certificate)
 
     @property
     def _functionaries(self) -> tuple[Key, ...]:
