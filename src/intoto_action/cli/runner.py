@@ -42,4 +42,6 @@ def job_file(name: str) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=parent)).absolute() / name
     except OSError as error:
-        raise Misused(f"--github: no file can be made in RUNNER_TEMP {temporary}: {error.strerror}") from error
+        raise Misused(
+            f"--github: no file can be made in RUNNER_TEMP {temporary}: {error.strerror}"
+        ) from error

@@ -72,9 +72,7 @@ class GithubJob:
             raise
         self._write(recorded, inner, describe)
 
-    def _write(
-        self, recorded: Recorded, inner: Mapping[str, str], describe: Callable[[Signer], str]
-    ) -> None:
+    def _write(self, recorded: Recorded, inner: Mapping[str, str], describe: Callable[[Signer], str]) -> None:
         published = recorded.published
         signer = published.signer if published else None
         value = recorded.return_value
