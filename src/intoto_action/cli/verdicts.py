@@ -13,7 +13,6 @@ import click
 from intoto_action.formats.verdict import DENY, ERROR, PASS, Verdict, encode_verdict
 from intoto_action.reason import ExitCode
 
-
 _PINNED = re.compile(r"(?:\A|@)sha256:[0-9a-f]{64}\Z")
 
 
