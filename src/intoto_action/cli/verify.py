@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also write it to FILE (.json, .md, text).",
 )
+@click.option("--github", is_flag=True, help="In a job of GitHub Actions: outputs, annotations, a summary.")
 @format_option
 @registry_options
 @sigstore_options("verify")
@@ -95,6 +96,7 @@ def verify(
     keyless: KeylessOptions,
     on_deny: str,
     report: Path | None,
+    github: bool,
     form: str,
     registry: RegistryOptions,
     sigstore: SigstoreOptions,
@@ -105,8 +107,12 @@ def verify(
 
     Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry did not answer.
     """
-    from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
+    from intoto_action.cli.verdicts import exit_code, hand_over, print_verdicts, write_report
 
+    if github and report is None:
+        from intoto_action.cli.runner import job_file
+
+        report = job_file("verdict.json")
     _check_words(trust, layout, link_dir, digest, bundles, report, images)
     if link_dir is not None and provenance is not None:
         raise Misused(
@@ -146,6 +152,8 @@ def verify(
     print_verdicts(verdicts, form)
     if report is not None:
         write_report(verdicts, report)
+    if github and report is not None:
+        hand_over(verdicts, report, on_deny)
     return exit_code(verdicts, on_deny)
 
 
