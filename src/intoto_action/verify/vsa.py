@@ -16,6 +16,7 @@ from intoto_action.decide.chain import Chain
 from intoto_action.decide.decide import Outcome
 from intoto_action.decide.demands import Demands
 from intoto_action.formats.envelope import Envelope
+from intoto_action.formats.identity import SOURCE_REPOSITORY, Identity
 from intoto_action.formats.key import Key
 from intoto_action.formats.layout import Layout
 from intoto_action.formats.reference import Image
@@ -27,6 +28,9 @@ from intoto_action.trust.signature import examine
 
 VERSIONS = {"intoto-action": __version__, "in-toto": version("in-toto")}
 """What decided. in-toto's verifylib has the last word over thresholds and artifact rules."""
+
+_WHOSE = frozenset({SOURCE_REPOSITORY, "source-repository-id", "source-owner-id"})
+"""The claims that tell one caller of a workflow from another."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -88,16 +92,27 @@ def refuse_signer_of(sealed: Envelope, holders: tuple[Holder, ...], sigstore: Si
 
     Raises: Misused likewise; Unavailable when the signature cannot be checked here.
     """
-    keys = tuple(holder.key for holder in holders)
+    keys = tuple(_any_job_of(holder.key) for holder in holders)
     signatures = sigstore.deciding(lambda root: examine(sealed, keys, root, "the VSA"))
     for signed_by in signatures.fits:
-        raise _refusal(str(signed_by), next(holder for holder in holders if holder.key is signed_by.key))
+        pairs = zip(keys, holders, strict=True)
+        raise _refusal(str(signed_by), next(holder for key, holder in pairs if key is signed_by.key))
     if signatures.faults:
         raise Unavailable(
             f"{signatures.faults[0]}: the VSA was signed, but by the trust root of --sigstore its signature does not "
             "hold, and nobody could rely on it",
             Reason.SIGSTORE_UNAVAILABLE,
         )
+
+
+def _any_job_of(key: Key) -> Key:
+    """An identity whatever its jobs say of themselves: the same workflow has others, without the environment, say.
+
+    Called from another repository, or from one registered again under the same name, it is somebody else.
+    """
+    if not isinstance(key, Identity):
+        return key
+    return msgspec.structs.replace(key, claims=tuple(each for each in key.claims if each[0] in _WHOSE))
 
 
 def _refusal(signer: str, holder: Holder) -> Misused:

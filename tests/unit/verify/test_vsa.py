@@ -263,7 +263,15 @@ class TestIdentities:
         envelope = parse_envelope((tmp_path / "vsa.json").read_bytes(), "the VSA")
         assert check_signature(envelope, self.listed(), trust_root(forge)) is not None
 
-    @pytest.mark.parametrize("claims", [{}, {"source-ref": "refs/heads/*"}])
+    @pytest.mark.parametrize(
+        "claims",
+        [
+            {},
+            {"source-ref": "refs/heads/*"},
+            {"environment": "release"},
+            {"event": "workflow_dispatch", "source-repository": "https://github.com/octo/app"},
+        ],
+    )
     def test_an_attester_is_refused_and_nothing_is_written(
         self, claims: dict[str, str], shelf: Shelf, forge: Forge, tmp_path: Path
     ) -> None:
