@@ -16,7 +16,7 @@ from intoto_action.decide.chain import Chain
 from intoto_action.decide.decide import Outcome
 from intoto_action.decide.demands import Demands
 from intoto_action.formats.envelope import Envelope
-from intoto_action.formats.identity import SOURCE_REPOSITORY, Identity
+from intoto_action.formats.identity import SOURCE_REPOSITORY, Identity, identity_of
 from intoto_action.formats.key import Key
 from intoto_action.formats.layout import Layout
 from intoto_action.formats.reference import Image
@@ -64,7 +64,7 @@ def unsigned_vsa(outcome: Outcome, demands: Demands, *, at: datetime) -> Unsigne
         versions=VERSIONS,
         at=at,
     )
-    holders = (*named_holders(demands), *_functionaries(chain.layout))
+    holders = (*named_holders(demands), *_functionaries(chain.layout), *_builder(outcome))
     return UnsignedVsa(image, encode_vsa(vsa, image), holders)
 
 
@@ -128,6 +128,17 @@ def _functionaries(layout: Layout) -> Iterator[Holder]:
     for key in layout.all_functionaries():
         steps = ", ".join(repr(step.name) for step in layout.steps if key.keyid in step.pubkeys)
         yield Holder(key, f"a functionary of {steps}" if steps else "a key of the layout")
+
+
+def _builder(outcome: Outcome) -> Iterator[Holder]:
+    """Whoever's certificate vouched for the provenance; who did it by a key is among the others."""
+    certificate = outcome.provenance.certificate if outcome.provenance else None
+    if certificate is None:
+        return
+    source = certificate.claim(SOURCE_REPOSITORY)
+    claims = {SOURCE_REPOSITORY: source} if source else {}
+    key = identity_of(certificate.identity, certificate.issuer, claims, "the builder's certificate")
+    yield Holder(key, "the builder that vouched for its provenance")
 
 
 def _repository(image: Image, chain: Chain, demands: Demands) -> str:
