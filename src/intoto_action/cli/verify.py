@@ -17,6 +17,7 @@ from intoto_action.cli.options import (
     SigstoreOptions,
     example,
     format_option,
+    refuse_overwriting,
     registry_options,
     sigstore_options,
     timeout_option,
@@ -113,13 +114,15 @@ def verify(
         from intoto_action.cli.runner import job_file
 
         report = job_file("verdict.json")
-    _check_words(trust, layout, link_dir, digest, bundles, report, images)
+    _check_words(trust, layout, link_dir, digest, bundles, images)
     if link_dir is not None and provenance is not None:
         raise Misused(
             "--source-repository, --source-ref and --builder-id speak of an image: leave them out with --link-dir"
         )
-    files = tuple(each for each in (layout, *bundles, report) if each is not None)
-    vsa.check(len(images) + (digest is not None), bool(images), files, keyless, sigstore)
+    read = (layout, *bundles, *trust.words, *sigstore.words)
+    if report is not None:
+        refuse_overwriting("--report", report, (*read, *vsa.words))
+    vsa.check(len(images) + (digest is not None), bool(images), (*read, report), keyless, sigstore)
     at = datetime.now(UTC)
     deadline = Deadline(timeout)
     instance = sigstore.instance()
@@ -180,7 +183,6 @@ def _check_words(
     link_dir: Path | None,
     digest: str | None,
     bundles: tuple[Path, ...],
-    report: Path | None,
     images: tuple[str, ...],
 ) -> None:
     if sum((bool(images), link_dir is not None, digest is not None)) != 1:
@@ -197,9 +199,6 @@ def _check_words(
         raise Misused(
             "--bundle, --subject-step, --attester and --same-as speak of an image: leave them out with --link-dir"
         )
-    given = [each for each in (layout, *bundles) if each is not None]
-    if report is not None and any(each.resolve() == report.resolve() for each in given):
-        raise Misused(f"--report {report} would overwrite what is verified: name another file")
     if digest is not None and not bundles:
         raise Misused("expected --bundle FILE beside --digest: there is no registry to ask")
     if bundles and len(images) > 1:
