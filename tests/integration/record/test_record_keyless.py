@@ -249,6 +249,11 @@ class TestWithoutCredentials:
         assert "pull request from a fork" in done.stderr
         assert "so the link is not signed (--if-no-credentials unsigned)" in done.stderr
 
+    def test_the_command_that_is_printed_signs_the_link_as_a_job(self, job: Job) -> None:
+        done = job("--if-no-credentials", "unsigned", *TOUCH, environ=fork(job))
+        ended = sign(job, resumed(done))
+        assert (ended.code, job.links) == (0, [f"build.{job.key().keyid[:8]}.link"]), ended
+
     def test_where_there_are_credentials_it_signs_all_the_same(self, job: Job) -> None:
         assert job("--if-no-credentials", "unsigned", *TOUCH).returncode == 0
         assert job.links == [f"build.{job.key().keyid[:8]}.link"]
