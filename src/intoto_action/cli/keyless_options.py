@@ -73,10 +73,11 @@ class KeylessOptions(msgspec.Struct, frozen=True, kw_only=True):
         from intoto_action.keys.oidc import AUDIENCE
         from intoto_action.keys.sigstore import known_instance
 
-        self.tokens(environ).check(AUDIENCE)
+        tokens = self.tokens(environ)
+        tokens.check(AUDIENCE)
         known = known_instance(sigstore.word, root_file=sigstore.root_file)
         if known is not None and not self.allow_public_log:
-            check_visibility(visibility(environ), known.public_log)
+            check_visibility(tokens.visibility() or visibility(environ), known.public_log)
         if known is not None:
             known.trust_config  # noqa: B018 - says what is missing
 
