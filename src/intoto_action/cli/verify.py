@@ -110,10 +110,7 @@ def verify(
     """
     from intoto_action.cli.verdicts import exit_code, hand_over, print_verdicts, write_report
 
-    if github and report is None:
-        from intoto_action.cli.runner import job_file
-
-        report = job_file("verdict.json")
+    report = report or _report_of_the_job(github)
     _check_words(trust, layout, link_dir, digest, bundles, images)
     if link_dir is not None and provenance is not None:
         raise Misused(
@@ -158,6 +155,15 @@ def verify(
     if github and report is not None:
         hand_over(verdicts, report, on_deny)
     return exit_code(verdicts, on_deny)
+
+
+def _report_of_the_job(github: bool) -> Path | None:
+    """Where the verdict lies for later steps of a job, when nobody named a file."""
+    if not github:
+        return None
+    from intoto_action.cli.runner import job_file
+
+    return job_file("verdict.json")
 
 
 class _Refused(Exception):
