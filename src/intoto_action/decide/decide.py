@@ -122,6 +122,8 @@ def _phases(
     sigstore: TrustRoot | None,
     learnt: Learnt,
 ) -> None:
+    roots = demands.layout_trust.keys if demands.layout_trust else ()
+    demands = _knowing(demands, (*roots, *demands.attesters))
     if isinstance(candidate, Attestation):
         accept_outer_signature_first(candidate, demands, sigstore)
         statement, evidence = _read(candidate)
@@ -131,6 +133,7 @@ def _phases(
         evidence = candidate
     learnt.evidence = evidence
     layout = learnt.layout = _accept_layout(evidence, demands, at, sigstore, learnt)
+    demands = _knowing(demands, layout.layout.all_functionaries())
     if isinstance(candidate, Attestation):
         _accept_outer_signature(candidate, layout.layout, demands, sigstore)
     assessment = assess_links(layout.layout, evidence, demands.revoked, sigstore)
@@ -148,6 +151,10 @@ def _phases(
         functionaries = layout.layout.all_functionaries()
         vouched = learnt.provenance = accept_provenance(provenance, image, demands, functionaries, sigstore)
         learnt.notes += (f"provenance {vouched}",)
+
+
+def _knowing(demands: Demands, keys: Sequence[Key]) -> Demands:
+    return msgspec.structs.replace(demands, revoked=demands.revoked.knowing(keys))
 
 
 def accept_outer_signature_first(
