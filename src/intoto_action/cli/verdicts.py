@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from intoto_action.formats.verdict import DENY, ERROR, Verdict, encode_verdict
+from intoto_action.formats.verdict import DENY, ERROR, PASS, Verdict, encode_verdict
 from intoto_action.reason import ExitCode
 
 
@@ -47,10 +47,15 @@ def write_report(verdicts: Sequence[Verdict], path: Path) -> None:
     write_whole(path, shown(verdicts, form).encode(), overwrite=True)
 
 
-def exit_code(verdicts: Sequence[Verdict], on_deny: str) -> ExitCode:
-    """The worst of them: a denial before an error of the infrastructure; `warn` lets denials through, errors not."""
-    if any(each.verdict == DENY for each in verdicts) and on_deny == "fail":
+def exit_code(verdicts: Sequence[Verdict], on_deny: str, let_through: ExitCode = ExitCode.PASS) -> ExitCode:
+    """The worst of them: a denial before an error of the infrastructure; `warn` lets denials through, errors not.
+
+    `let_through` is the code for denials that `warn` lets through: that of a rehearsal is no pass either. Nothing at
+    all is a denial, and what is neither a pass nor let through keeps its own code.
+    """
+    if not verdicts or (on_deny != "warn" and any(each.verdict == DENY for each in verdicts)):
         return ExitCode.DENIED
     if any(each.verdict == ERROR for each in verdicts):
         return ExitCode.INFRASTRUCTURE
-    return ExitCode.PASS
+    others = (each.exit_code for each in verdicts if each.verdict not in {DENY, PASS})
+    return next(others, let_through if any(each.verdict == DENY for each in verdicts) else ExitCode.PASS)

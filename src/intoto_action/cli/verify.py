@@ -25,7 +25,7 @@ from intoto_action.cli.provenance_options import provenance_demand
 from intoto_action.cli.trust_options import TrustOptions, trust_options
 from intoto_action.cli.vsa_options import VsaOptions, vsa_options
 from intoto_action.deadline import Deadline
-from intoto_action.reason import Malformed, Misused, Reason
+from intoto_action.reason import ExitCode, Malformed, Misused, Reason
 
 if TYPE_CHECKING:
     from intoto_action.decide.attestation import Attestation
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     epilog=example(
         "intoto-action verify --layout-key owner.pub ghcr.io/octo/app:1.2",
         "intoto-action verify --layout-key owner.pub --layout root.layout --link-dir links",
+        "intoto-action verify --layout-key owner.pub --layout root.layout --link-dir links --rehearse",
         "intoto-action verify --layout-key owner.pub --vsa-key vsa ghcr.io/octo/app@sha256:…",
     )
 )
@@ -63,6 +64,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Evidence from a file that attach --output wrote, or provenance, in place of the registry's. Repeatable.",
+)
+@click.option(
+    "--rehearse",
+    is_flag=True,
+    help="With --link-dir: decide all but who signed, of links that may be unsigned. Never a pass.",
 )
 @vsa_options
 @keyless_options("verify")
@@ -91,6 +97,7 @@ def verify(
     link_dir: Path | None,
     digest: str | None,
     bundles: tuple[Path, ...],
+    rehearse: bool,
     vsa: VsaOptions,
     keyless: KeylessOptions,
     on_deny: str,
@@ -103,11 +110,13 @@ def verify(
 ) -> int:
     """Say whether IMAGE was built as its layout demands, or exactly why not.
 
-    Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry did not answer.
+    Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry did not answer, 4: rehearsed.
     """
     from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
 
     _check_words(trust, layout, link_dir, digest, bundles, report, images)
+    if rehearse and link_dir is None:
+        raise Misused("expected --link-dir DIR beside --rehearse: an image is verified, or not")
     if link_dir is not None and provenance is not None:
         raise Misused(
             "--source-repository, --source-ref and --builder-id speak of an image: leave them out with --link-dir"
@@ -126,7 +135,8 @@ def verify(
         try:
             demands = trust.demands(environ=os.environ, layout=_layout(layout), provenance=provenance)
             if link_dir is not None:
-                verdicts.append(_verify_links(link_dir, demands, at, root))
+                decide = _rehearse if rehearse else _verify_links
+                verdicts.append(decide(link_dir, demands, at, root))
                 continue
             store = None
             if digest is not None:
@@ -146,7 +156,7 @@ def verify(
     print_verdicts(verdicts, form)
     if report is not None:
         write_report(verdicts, report)
-    return exit_code(verdicts, on_deny)
+    return exit_code(verdicts, on_deny, ExitCode.REHEARSED if rehearse else ExitCode.PASS)
 
 
 class _Refused(Exception):
@@ -215,6 +225,13 @@ def _verify_links(directory: Path, demands: Demands, at: datetime, root: Sigstor
     from intoto_action.verify.verify import verify_links
 
     return verify_links(each_link(directory), None, demands, at=at, sigstore=root)
+
+
+def _rehearse(directory: Path, demands: Demands, at: datetime, root: SigstoreRoot) -> Verdict:
+    from intoto_action.store.link_directory import each_link, each_unsigned_link
+    from intoto_action.verify.rehearse import rehearse_links
+
+    return rehearse_links(each_link(directory), each_unsigned_link(directory), demands, at=at, sigstore=root)
 
 
 def _verify_digest(

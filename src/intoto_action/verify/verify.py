@@ -156,7 +156,12 @@ def verify_links(
     try:
         return sigstore.deciding(partial(_consider, evidence, None, demands, (), at)).verdict
     except Unavailable as error:
-        return _error("", demands, str(error), error.reason).verdict
+        return undecided(demands, error)
+
+
+def undecided(demands: Demands, error: Unavailable) -> Verdict:
+    """The verdict over a directory of links when a service did not do its part."""
+    return _error("", demands, str(error), error.reason).verdict
 
 
 def _consider(

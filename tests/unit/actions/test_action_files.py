@@ -41,7 +41,7 @@ OUTPUTS = {
 }
 AWAITED = {
     "attach": {"--allow-public-log", "--other-runs"},
-    "verify": {"--images-from", "--rehearse"},
+    "verify": set(),
 }
 """Flags that the actions pass on when asked, and the command line refuses until it has them."""
 AWAITED_OUTPUTS: Mapping[str, set[tuple[str, str]]] = {
