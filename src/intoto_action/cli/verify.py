@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from intoto_action.formats.verdict import Verdict
     from intoto_action.keys.sigstore_root import SigstoreRoot
     from intoto_action.store.interface import Store
+    from intoto_action.verify.manifest_files import ManifestImages
 
 
 @click.command(
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         "intoto-action verify --layout-key owner.pub ghcr.io/octo/app:1.2",
         "intoto-action verify --layout-key owner.pub --layout root.layout --link-dir links",
         "intoto-action verify --layout-key owner.pub --layout root.layout --link-dir links --rehearse",
+        "intoto-action verify --layout-key owner.pub --images-from 'k8s/**/*.yaml'",
         "intoto-action verify --layout-key owner.pub --vsa-key vsa ghcr.io/octo/app@sha256:…",
     )
 )
@@ -53,6 +55,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--link-dir", type=click.Path(path_type=Path), metavar="DIR", help="Verify these links, without an image."
+)
+@click.option(
+    "--images-from",
+    multiple=True,
+    metavar="GLOB",
+    help="Verify every image in the Kubernetes manifests that match, e.g. 'k8s/**/*.yaml'. Repeatable.",
 )
 @click.option(
     "--digest", metavar="sha256:…", help="Verify the image with this digest by --bundle, without a registry."
@@ -95,6 +103,7 @@ def verify(
     provenance: ProvenanceDemand | None,
     layout: Path | None,
     link_dir: Path | None,
+    images_from: tuple[str, ...],
     digest: str | None,
     bundles: tuple[Path, ...],
     rehearse: bool,
@@ -114,15 +123,12 @@ def verify(
     """
     from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
 
-    _check_words(trust, layout, link_dir, digest, bundles, report, images)
-    if rehearse and link_dir is None:
-        raise Misused("expected --link-dir DIR beside --rehearse: an image is verified, or not")
-    if link_dir is not None and provenance is not None:
-        raise Misused(
-            "--source-repository, --source-ref and --builder-id speak of an image: leave them out with --link-dir"
-        )
+    _check_words(trust, layout, link_dir, digest, bundles, report, images, images_from)
+    _check_links_words(link_dir, rehearse, provenance)
     files = tuple(each for each in (layout, *bundles, report) if each is not None)
-    vsa.check(len(images) + (digest is not None), bool(images), files, keyless, sigstore)
+    manifests = _manifests(images_from) if images_from else None
+    subjects = images if manifests is None else manifests.references
+    vsa.check(len(subjects) + (digest is not None), bool(images or images_from), files, keyless, sigstore)
     at = datetime.now(UTC)
     deadline = Deadline(timeout)
     instance = sigstore.instance()
@@ -131,7 +137,7 @@ def verify(
     if issuer is not None:
         issuer.refuse_for(trust.demands(environ=os.environ))
     verdicts = []
-    for subject in images or (digest or str(link_dir),):
+    for subject in subjects if images or images_from else (digest or str(link_dir),):
         try:
             demands = trust.demands(environ=os.environ, layout=_layout(layout), provenance=provenance)
             if link_dir is not None:
@@ -151,8 +157,12 @@ def verify(
         if issuer is not None:
             issuer.consider(len(verdicts), outcome, demands, store, at=at)
         verdicts.append(outcome.verdict)
+    if manifests is not None:
+        verdicts = manifests.tell(verdicts)
     if issuer is not None:
         verdicts = issuer.issue(verdicts)
+    if manifests is not None:
+        verdicts += manifests.refusals(trust.demands(environ=os.environ, provenance=provenance))
     print_verdicts(verdicts, form)
     if report is not None:
         write_report(verdicts, report)
@@ -184,9 +194,12 @@ def _check_words(
     bundles: tuple[Path, ...],
     report: Path | None,
     images: tuple[str, ...],
+    images_from: tuple[str, ...],
 ) -> None:
-    if sum((bool(images), link_dir is not None, digest is not None)) != 1:
-        raise Misused("expected one of: IMAGE…, --link-dir DIR, or --digest sha256:… with --bundle FILE")
+    if sum((bool(images), bool(images_from), link_dir is not None, digest is not None)) != 1:
+        raise Misused(
+            "expected one of: IMAGE…, --images-from GLOB, --link-dir DIR, or --digest sha256:… with --bundle FILE"
+        )
     if not trust.layout_keys:
         raise Misused(
             "expected --layout-key PUB: without the key of the layout's owner, anybody could have written the layout"
@@ -204,8 +217,17 @@ def _check_words(
         raise Misused(f"--report {report} would overwrite what is verified: name another file")
     if digest is not None and not bundles:
         raise Misused("expected --bundle FILE beside --digest: there is no registry to ask")
-    if bundles and len(images) > 1:
+    if bundles and (len(images) > 1 or images_from):
         raise Misused("expected one IMAGE with --bundle: evidence is of one image")
+
+
+def _check_links_words(link_dir: Path | None, rehearse: bool, provenance: ProvenanceDemand | None) -> None:
+    if rehearse and link_dir is None:
+        raise Misused("expected --link-dir DIR beside --rehearse: an image is verified, or not")
+    if link_dir is not None and provenance is not None:
+        raise Misused(
+            "--source-repository, --source-ref and --builder-id speak of an image: leave them out with --link-dir"
+        )
 
 
 def _layout(path: Path | None) -> Envelope | None:
@@ -218,6 +240,12 @@ def _layout(path: Path | None) -> Envelope | None:
     raw = read_capped(path, DOCUMENT_CAP, "the layout")
     with _refusing(Reason.LAYOUT_INVALID):
         return parse_signed(raw, str(path))
+
+
+def _manifests(globs: tuple[str, ...]) -> ManifestImages:
+    from intoto_action.verify.manifest_files import images_in_manifests
+
+    return images_in_manifests(globs, Path())
 
 
 def _verify_links(directory: Path, demands: Demands, at: datetime, root: SigstoreRoot) -> Verdict:

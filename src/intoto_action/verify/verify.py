@@ -175,9 +175,10 @@ def _consider(
     return consider(candidate, image, demands, provenance, at=at, sigstore=root)
 
 
-def refusal(subject: str, demands: Demands, reason: Reason, error: Malformed) -> Verdict:
-    """The denial for something given that is not what it should be: the name of an image, a layout, a bundle."""
-    return _denied(subject, demands, _finding(reason, error.where, error.expected, error.found)).verdict
+def refusal(subject: str, demands: Demands, reason: Reason, error: Malformed, advice: str = "") -> Verdict:
+    """The denial for something given that is not what it should be: the name of an image, a layout, a manifest."""
+    finding = _finding(reason, error.where, error.expected, error.found)
+    return _denied(subject, demands, msgspec.structs.replace(finding, advice=advice)).verdict
 
 
 def _rank(outcome: Outcome, demands: Demands) -> int:
