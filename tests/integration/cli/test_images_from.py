@@ -1,13 +1,18 @@
-"""`verify --images-from`: the check of a repository with manifests, against a real registry's protocol."""
+"""`verify --images-from`: the check of a repository with manifests, over http."""
 
 import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.parts.attached import chain_about
+from tests.parts.chain import REPOSITORY
 from tests.parts.desk import Desk, Ended
+from tests.parts.hostile_registry import HostileRegistry, hostile_reference, open_hostile
+from tests.parts.images import small_image
 
 from intoto_action.cli.main import main
+from intoto_action.formats.evidence import PREDICATE_TYPE
 
 NOWHERE = "127.0.0.1:9/octo/app"
 
@@ -86,3 +91,31 @@ def test_a_symlink_out_of_the_repository_is_denied(repository: Desk, tmp_path: P
     ended = verify(repository, "--images-from", "k8s/*.yaml")
     assert ended.code == 1
     assert "symlink" in ended.out
+
+
+def test_manifests_pass_when_every_image_passes_and_are_denied_with_one_that_does_not(desk: Desk) -> None:
+    content = small_image()
+    chain = chain_about(content.digest)
+    (desk.directory / "owner.pub").write_text(chain.root.key.pem)
+    with HostileRegistry() as registry:
+        registry.put(content, "1.0")
+        store = open_hostile(registry, slept=[])
+        store.attach(store.resolve(hostile_reference(registry)), chain.bundle(), PREDICATE_TYPE)
+        name = f"{registry.address}/octo/app"
+        words = ("--images-from", "*.yaml", "--format", "json", "--same-as", f"{name}={REPOSITORY}")
+        (desk.directory / "a.yaml").write_text(pod(f"{name}:1.0"))
+        (desk.directory / "b.yaml").write_text(pod(f"{name}:1.0"))
+        ended = verify(desk, *words)
+        assert ended.code == 0, ended
+        (verdict,) = verdicts(ended)
+        assert (verdict["verdict"], verdict["image"]) == ("pass", f"{name}@{content.digest}")
+        assert "named in a.yaml:3:29, b.yaml:3:29" in str(verdict["notes"])
+        other = small_image("another")
+        registry.put(other, "2.0")
+        (desk.directory / "c.yaml").write_text(pod(f"{name}:2.0"))
+        denied = verify(desk, *words)
+        assert denied.code == 1
+        assert [each["verdict"] for each in verdicts(denied)] == ["pass", "deny"]
+        assert verdicts(denied)[1]["reason"] == "no-attestation"
+        (desk.directory / "c.yaml").write_text("apiVersion: e/v1\nkind: Rollout\nspec: {image: a}\n")
+        assert verify(desk, *words).code == 1

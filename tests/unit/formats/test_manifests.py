@@ -217,7 +217,7 @@ _pods = st.fixed_dictionaries(
     {"containers": _containers.filter(bool)},
     optional={"initContainers": _containers, "ephemeralContainers": st.none() | _containers},
 )
-_objects = st.builds(lambda kind, pod: workload(*kind, pod), st.sampled_from(KINDS), _pods)
+_objects = st.builds(lambda kind, pod: workload(kind[0], kind[1], pod), st.sampled_from(KINDS), _pods)
 _lists = st.recursive(
     _objects,
     lambda inner: st.builds(
