@@ -33,11 +33,14 @@ from intoto_action.trust.signature import examine
 
 __all__ = [
     "Attestation",
+    "Learnt",
     "Outcome",
     "accept_outer_signature_first",
+    "command_notes",
     "consider",
     "criteria",
     "decide",
+    "verdict_of",
 ]
 
 NO_IMAGE = "not checked: no image was given"
@@ -108,7 +111,7 @@ def consider(
         _phases(candidate, image, demands, provenance, at, sigstore, learnt)
     except Denied as denied:
         findings = denied.findings
-    verdict = _verdict(learnt, demands, findings)
+    verdict = verdict_of(learnt, demands, findings, PASS)
     attestation = candidate if isinstance(candidate, Attestation) else None
     return Outcome(verdict, learnt.evidence, learnt.chain, image, attestation, learnt.provenance)
 
@@ -140,7 +143,7 @@ def _phases(
     learnt.links = assessment.verified
     assessment.require()
     chain = learnt.chain = follow(layout.layout, assessment.verified)
-    learnt.notes += tuple(_command_notes(chain))
+    learnt.notes += tuple(command_notes(chain))
     if image is not None:
         learnt.subject = bind(chain, image, demands)
     check_origin(chain, same_run=demands.same_run)
@@ -235,7 +238,7 @@ def _accept_layout(
     return accept_layout(envelope, demands, at=at, sigstore=sigstore)
 
 
-def _command_notes(chain: Chain) -> list[str]:
+def command_notes(chain: Chain) -> list[str]:
     """in-toto warns, and no more, when a command is not the expected one (specification 5.2)."""
     return [
         f"step {step.name!r} ran another command than the layout expects"
@@ -244,14 +247,17 @@ def _command_notes(chain: Chain) -> list[str]:
     ]
 
 
-def _verdict(learnt: Learnt, demands: Demands, findings: tuple[Finding, ...]) -> Verdict:
+def verdict_of(
+    learnt: Learnt, demands: Demands, findings: tuple[Finding, ...], unless_denied: str
+) -> Verdict:
+    """The verdict: a denial when there is a finding, and else `unless_denied`."""
     reason = min((each.reason for each in findings), key=lambda each: each.order, default=None)
     return Verdict(
-        verdict=DENY if findings else PASS,
+        verdict=DENY if findings else unless_denied,
         reason=reason,
         image=str(learnt.image) if learnt.image else "",
         layout=_layout_report(learnt),
-        steps=_step_reports(learnt, findings),
+        steps=_step_reports(learnt, findings, unless_denied),
         explanation=tuple(sorted(findings, key=lambda each: each.reason.order)),
         subject=learnt.subject or (NOT_REACHED if learnt.image else NO_IMAGE),
         criteria=criteria(demands),
@@ -266,7 +272,9 @@ def _layout_report(learnt: Learnt) -> LayoutReport | None:
     return LayoutReport(learnt.layout.sha256, signers, learnt.layout.layout.expires, learnt.layout_source)
 
 
-def _step_reports(learnt: Learnt, findings: tuple[Finding, ...]) -> tuple[StepReport, ...]:
+def _step_reports(
+    learnt: Learnt, findings: tuple[Finding, ...], unless_denied: str
+) -> tuple[StepReport, ...]:
     if learnt.layout is None:
         return ()
     layout = learnt.layout.layout
@@ -276,7 +284,7 @@ def _step_reports(learnt: Learnt, findings: tuple[Finding, ...]) -> tuple[StepRe
         verified = learnt.links.get(step.name, ())
         signers = tuple(Signer(str(each.signed_by), each.file_name) for each in verified)
         functionaries = tuple(str(key) for key in layout.functionaries(step))
-        verdict = DENY if step.name in denied else PASS if learnt.chain else "unchecked"
+        verdict = DENY if step.name in denied else unless_denied if learnt.chain else "unchecked"
         reports.append(
             StepReport(step.name, functionaries, step.threshold, signers, verdict, tuple(_flows(step)))
         )
