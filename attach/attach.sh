@@ -31,7 +31,8 @@ cd -- "$GITHUB_WORKSPACE"
 said=$("$INTOTO_ACTION_PYTHON" -I -X utf8 -m intoto_action attach "${words[@]}" --output "$evidence" \
     -- "$INTOTO_ACTION_ATTACH_IMAGE" </dev/null)
 printf '%s\n' "$said"
-[[ $said =~ ^attached\ (sha256:[0-9a-f]{64})\ to\ ([^[:space:]]+@sha256:[0-9a-f]{64})$ ]] ||
+# The first line is of the evidence; provenance has one of its own behind it.
+[[ ${said%%$'\n'*} =~ ^attached\ (sha256:[0-9a-f]{64})\ to\ ([^[:space:]]+@sha256:[0-9a-f]{64})$ ]] ||
     fail "expected attach to say what it attached, found other words: this is a fault of intoto-action, not of yours"
 printf 'referrer=%s\nimage=%s\nevidence-path=%s\n' "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "$evidence" \
     >>"$GITHUB_OUTPUT"
