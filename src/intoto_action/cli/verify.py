@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,7 +103,7 @@ def verify(
 ) -> int:
     """Say whether IMAGE was built as its layout demands, or exactly why not.
 
-    Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry did not answer.
+    Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry or Sigstore did not answer.
     """
     from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
 
@@ -113,6 +113,7 @@ def verify(
             "--source-repository, --source-ref and --builder-id speak of an image: leave them out with --link-dir"
         )
     files = tuple(each for each in (layout, *bundles, report) if each is not None)
+    environ = keyless.public_environ(vsa.signing.public_environ(os.environ))
     vsa.check(len(images) + (digest is not None), bool(images), files, keyless, sigstore)
     at = datetime.now(UTC)
     deadline = Deadline(timeout)
@@ -132,7 +133,7 @@ def verify(
             if digest is not None:
                 outcome = _verify_digest(digest, bundles, demands, at, root)
             else:
-                store, reference = _open(subject, registry, deadline, vsa)
+                store, reference = _open(subject, registry, deadline, environ)
                 outcome = _verify_image(store, reference, bundles, demands, at, root)
         except _Refused as refused:
             demands = trust.demands(environ=os.environ, provenance=provenance)
@@ -229,14 +230,13 @@ def _verify_digest(
 
 
 def _open(
-    text: str, registry: RegistryOptions, deadline: Deadline, vsa: VsaOptions
+    text: str, registry: RegistryOptions, deadline: Deadline, environ: Mapping[str, str]
 ) -> tuple[Store, Reference | DirectoryReference]:
     from intoto_action.formats.reference import parse_reference
     from intoto_action.store.open import NATIVE
 
     with _refusing(Reason.INVALID_REFERENCE):
         reference = parse_reference(text)
-    environ = vsa.signing.public_environ(os.environ)
     return registry.store(reference, deadline, environ, push_with=NATIVE), reference
 
 
