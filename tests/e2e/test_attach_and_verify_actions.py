@@ -234,11 +234,11 @@ def test_provenance_of_a_file_is_attached_beside_the_evidence_and_verified(shop:
         },
         "runDetails": {"builder": {"id": "https://ci.example.com/builders/7"}},
     }
-    write = f"- run: |\n    echo '{json.dumps(predicate)}' > provenance.json\n".replace("{", "{{").replace("}", "}}")
-    demand = "    source-repository: https://github.com/octo/app\n"
-    ran = shop.run(
-        shop.job(RECORD_ALL, write, ATTACH + "    provenance: provenance.json\n", VERIFY + demand)
+    write = f"- run: |\n    echo '{json.dumps(predicate)}' > provenance.json\n".replace("{", "{{").replace(
+        "}", "}}"
     )
+    demand = "    source-repository: https://github.com/octo/app\n"
+    ran = shop.run(shop.job(RECORD_ALL, write, ATTACH + "    provenance: provenance.json\n", VERIFY + demand))
     assert ran.succeeded, ran.log
     assert ran.outputs("attach", "attach")["referrer"].startswith("sha256:")
     assert ran.outputs("verify", "verify")["verdict"] == "pass"

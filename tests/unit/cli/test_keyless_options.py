@@ -74,7 +74,9 @@ def test_a_given_token_that_says_private_is_refused_before_anything_is_done() ->
     with pytest.raises(Misused, match="this repository is private"):
         KeylessOptions().check(PRODUCTION, {"SIGSTORE_ID_TOKEN": private})
     KeylessOptions(identity_token=private, allow_public_log=True).check(PRODUCTION, {})
-    KeylessOptions(identity_token=unsigned_token(claims | {"project_visibility": "public"})).check(PRODUCTION, {})
+    KeylessOptions(identity_token=unsigned_token(claims | {"project_visibility": "public"})).check(
+        PRODUCTION, {}
+    )
 
 
 def unsigned_token(claims: Mapping[str, object]) -> str:

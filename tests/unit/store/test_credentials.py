@@ -229,7 +229,9 @@ def test_a_helper_gets_nothing_with_which_it_could_sign_as_this_job(tmp_path: Pa
         "SIGSTORE_ID_TOKEN": "a-secret",
         "INTOTO_ACTION_SIGN_IDENTITY_TOKEN": "a-secret",
     }
-    helper(tmp_path, "test", f"""export -p > {tmp_path}/seen; echo '{{"Username": "robot", "Secret": "s"}}'""")
+    helper(
+        tmp_path, "test", f"""export -p > {tmp_path}/seen; echo '{{"Username": "robot", "Secret": "s"}}'"""
+    )
     assert user(environ) == "robot"
     seen = (tmp_path / "seen").read_text()
     assert "a-secret" not in seen
