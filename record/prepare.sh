@@ -1,66 +1,32 @@
 #!/usr/bin/env bash
-# Looks, before the command runs, at whether the link will be signed here, and refuses inputs that cannot work. It sees
-# that there is a key, not the key.
+# Refuses, before the command runs, inputs that cannot work, and asks whether the link will be signed here. It sees that
+# there is a key, not the key.
 set -e -o pipefail
+# shellcheck source-path=SCRIPTDIR/../setup source=../setup/flags.sh
+. "${BASH_SOURCE[0]%/*}/../setup/flags.sh"
 
-fail() {
-    printf '::error title=in-toto link::%s\n' "$1"
-    exit 2
+one_of() {
+    local input=$1 word=$2 known
+    shift 2
+    for known; do
+        [[ $word != "$known" ]] || return 0
+    done
+    fail "expected $* for the input $input, found another word"
 }
 
-notice() {
-    printf '::notice title=in-toto link not signed::%s\n' "$1"
-}
-
-flag() {
-    case $2 in
-        true | false | '') ;;
-        *) fail "expected true or false for the input $1, found another word" ;;
-    esac
-}
-
-flag keyless "$INTOTO_ACTION_KEYLESS"
-flag pass-oidc "$INTOTO_ACTION_PASS_OIDC"
-flag sign-pull-requests "$INTOTO_ACTION_SIGN_PULL_REQUESTS"
-flag upload "$INTOTO_ACTION_UPLOAD"
-case $INTOTO_ACTION_PHASE in
-    run | start | stop | after | sign) ;;
-    *) fail "expected run, start, stop, after or sign for the input phase, found another word" ;;
-esac
-case $INTOTO_ACTION_IF_NO_CREDENTIALS in
-    unsigned | fail | '') ;;
-    *) fail "expected unsigned or fail for the input if-no-credentials, found another word" ;;
-esac
-if [[ $INTOTO_ACTION_KEYLESS == true ]]; then
-    fail "keyless: this version signs with keys only; give the input key"
-fi
-
-# A key that vouches for what is on a branch must not vouch for what somebody proposes.
-proposed=false
-case $GITHUB_EVENT_NAME in
-    pull_request* | merge_group) proposed=true ;;
-esac
-
-empty="the input key is empty. In a workflow that is mostly a secret that is not there: look whether the name in \
-\${{ secrets.NAME }} is right and whether this repository, and the environment of this job, have it"
-if [[ $INTOTO_ACTION_FROM_FORK == true ]]; then
-    empty="the input key is empty, because a pull request from a fork gets no secrets"
-fi
-
-sign=true
-if [[ $INTOTO_ACTION_PHASE == start ]]; then
-    sign=false
-elif [[ $proposed == true && $INTOTO_ACTION_SIGN_PULL_REQUESTS != true ]]; then
-    sign=false
-    notice "this run is for $GITHUB_EVENT_NAME, where nothing is signed (sign-pull-requests: true signs)"
-elif [[ $INTOTO_ACTION_HAS_KEY != true ]]; then
-    sign=false
-    [[ $INTOTO_ACTION_IF_NO_CREDENTIALS == unsigned ]] ||
-        fail "$empty (if-no-credentials: unsigned leaves the link unsigned)"
-    notice "$empty"
-fi
+one_of keyless "$INTOTO_ACTION_SIGN_KEYLESS" true false ''
+one_of pass-oidc "$INTOTO_ACTION_PASS_OIDC" true false ''
+one_of upload "$INTOTO_ACTION_UPLOAD" true false ''
+one_of if-no-credentials "$INTOTO_ACTION_SIGN_IF_NO_CREDENTIALS" unsigned fail ''
+one_of phase "$INTOTO_ACTION_PHASE" run start stop after sign
+flag --sign-pull-requests "$INTOTO_ACTION_SIGN_PULL_REQUESTS"
+flag --allow-public-log "$INTOTO_ACTION_ALLOW_PUBLIC_LOG"
 
 upload=$INTOTO_ACTION_UPLOAD
 [[ $INTOTO_ACTION_PHASE != start ]] || upload=false
+printf 'phase=%s\nupload=%s\n' "$INTOTO_ACTION_PHASE" "${upload:-false}" >>"$GITHUB_OUTPUT"
+[[ $INTOTO_ACTION_PHASE != start ]] || exit 0
 
-printf 'phase=%s\nsign=%s\nupload=%s\n' "$INTOTO_ACTION_PHASE" "$sign" "${upload:-false}" >>"$GITHUB_OUTPUT"
+cd -- "$GITHUB_WORKSPACE"
+cd -- "${INTOTO_ACTION_WORKING_DIRECTORY:-.}"
+exec "$INTOTO_ACTION_PYTHON" -I -X utf8 -m intoto_action sign --check --github "${words[@]}" </dev/null

@@ -4,14 +4,6 @@ set -e -o pipefail
 # shellcheck source-path=SCRIPTDIR/../setup source=../setup/flags.sh
 . "${BASH_SOURCE[0]%/*}/../setup/flags.sh"
 
-report=$INTOTO_ACTION_VERIFY_REPORT
-if [[ -z $report ]]; then
-    mkdir -p "$RUNNER_TEMP/in-toto"
-    report=$(mktemp -d "$RUNNER_TEMP/in-toto/verify.XXXXXXXX")/verdict.json
-elif [[ $report != *.json ]]; then
-    fail "report: this version writes JSON; give a path that ends in .json"
-fi
-
 value --link-dir "$INTOTO_ACTION_VERIFY_LINK_DIR"
 lines --images-from "$INTOTO_ACTION_VERIFY_IMAGES_FROM"
 value --layout "$INTOTO_ACTION_VERIFY_LAYOUT"
@@ -27,7 +19,7 @@ case $INTOTO_ACTION_VERIFY_ON_DENY in
     *) fail "expected fail or warn for the input on-deny, found another word" ;;
 esac
 value --sigstore "$INTOTO_ACTION_VERIFY_SIGSTORE"
-words+=(--report "$report" --)
+value --report "$INTOTO_ACTION_VERIFY_REPORT"
 images=()
 while IFS= read -r line; do
     line=${line%$'\r'}
@@ -35,10 +27,4 @@ while IFS= read -r line; do
 done <<<"$INTOTO_ACTION_VERIFY_IMAGE"
 
 cd -- "$GITHUB_WORKSPACE"
-rm -f -- "$report" # one from before would be read as ours
-code=0
-"$INTOTO_ACTION_PYTHON" -I -X utf8 -m intoto_action verify "${words[@]}" ${images[@]+"${images[@]}"} </dev/null || code=$?
-if [[ -f $report ]]; then
-    "$INTOTO_ACTION_PYTHON" -I -X utf8 "${BASH_SOURCE[0]%/*}/outputs.py" "$report" >>"$GITHUB_OUTPUT"
-fi
-exit "$code"
+exec "$INTOTO_ACTION_PYTHON" -I -X utf8 -m intoto_action verify --github "${words[@]}" -- "${images[@]}" </dev/null

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.parts.desk import run as run_product
+from tests.parts.github_job import GitHubJob
 from tests.parts.key_material import pem, private_key
 from tests.parts.registries import RunningRegistry
 from tests.parts.runner import ACTIONS, REF, Ran, Runner
+from tests.parts.sigstore import SIGSTORE, PrivateSigstore
 from tests.parts.tools import tool
 
 pytestmark = pytest.mark.needs("act", "git", "crane", "cosign")
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.needs("act", "git", "crane", "cosign")
 LAYOUT = """\
 expires: 6 months
 functionaries:
-  builder: {{key: builder.pub}}
+  builder: {builder}
 source: {{repository: https://github.com/octo/app, refs: [refs/heads/main]}}
 subject: {{step: push, artifact: "oci:{name}"}}
 steps:
@@ -129,7 +131,14 @@ def pusher(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def open_shop(runner: Runner, registry: RunningRegistry, folder: Path, repository: str, *names: str) -> Shop:
+def open_shop(
+    runner: Runner,
+    registry: RunningRegistry,
+    folder: Path,
+    repository: str,
+    *names: str,
+    builder_is: str = "{key: builder.pub}",
+) -> Shop:
     tools = folder / "tools-of-the-job"
     tools.mkdir()
     for each in ("crane", *names):
@@ -142,7 +151,7 @@ def open_shop(runner: Runner, registry: RunningRegistry, folder: Path, repositor
     (desk / "owner.pem").write_bytes(owner.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     (desk / "owner.pem").chmod(0o600)
     (desk / "builder.pub").write_text(pem(builder.public_key()))
-    (desk / "layout.yaml").write_text(LAYOUT.format(name=name))
+    (desk / "layout.yaml").write_text(LAYOUT.format(name=name, builder=builder_is))
     signed = run_product("layout", "sign", "--key", "owner.pem", "layout.yaml", cwd=desk)
     assert signed.code == 0, signed
     (runner.workspace / "in-toto").mkdir()
@@ -189,6 +198,9 @@ def test_a_file_that_changes_between_two_steps_is_denied_and_no_tag_is_set(shop:
     assert 'step "push"' in ran.log
     assert shop.tags() == ["build"]
     assert "referrer" not in {name for name, value in ran.outputs("attach", "attach").items() if value}
+    (error,) = ran.annotations("error")
+    assert 'step "push"' in error and "dist/app.tar" in ran.summary.replace("&#46;", ".")
+    assert "### Not attached" in ran.summary
 
 
 def test_one_job_attaches_the_links_of_all(shop: Shop) -> None:
@@ -320,3 +332,48 @@ def test_an_earlier_step_cannot_loosen_verify(shop: Shop) -> None:
     ran = shop.run(shop.job(RECORD_ALL, hostile, VERIFY.replace("1.0", "build")))
     assert not ran.succeeded
     assert ran.outputs("verify", "verify")["reason"] == "no-attestation"
+
+
+SIGSTORE_OF_TESTS = "${{{{ env.SIGSTORE }}}}"
+
+
+@pytest.mark.needs(*SIGSTORE)
+def test_a_job_without_any_key_records_attaches_and_verifies(
+    runner: Runner, ghcr_like_registry: RunningRegistry, sigstore: PrivateSigstore, tmp_path: Path
+) -> None:
+    identity = GitHubJob().identity
+    shop = open_shop(
+        runner,
+        ghcr_like_registry,
+        tmp_path,
+        "octo/keyless",
+        builder_is=f"{{identity: '{identity}', issuer: '{sigstore.issuer}', "
+        "source-repository: 'https://github.com/octo/app'}",
+    )
+    runner.variables_of = sigstore.environ
+    runner.variables["SIGSTORE"] = str(sigstore.trust_config)
+    with_key, without = 'key: "${{{{ secrets.KEY }}}}"', 'keyless: "true"'
+    where = f"sigstore: {SIGSTORE_OF_TESTS}"
+    record = RECORD_ALL.replace(with_key + "{more}", f'{without}, sigstore: "{SIGSTORE_OF_TESTS}"')
+    record = record.replace(with_key, f"{without}\n    {where}")
+    attach = ATTACH.replace("key: ${{{{ secrets.KEY }}}}", f"{without}\n    {where}")
+    verify = VERIFY + f"    {where}\n    source-repository: https://github.com/octo/app\n"
+    assert "secrets" not in record + attach + verify
+    ran = runner.run(shop.job(record, attach, verify))
+    assert ran.succeeded, ran.log
+    build = ran.outputs("build")
+    assert build["signed"] == "true"
+    assert f"identity: {identity}\n" in build["signer"]
+    assert ran.outputs("verify", "verify")["verdict"] == "pass"
+    assert ran.summary.count("**Signed**") == 3
+    assert "### Attached" in ran.summary and "| provenance |" in ran.summary
+    assert "### PASS" in ran.summary and "```mermaid" in ran.summary
+
+
+def test_a_job_without_permission_for_a_token_fails_before_the_command_runs(shop: Shop) -> None:
+    steps = RECORD_ALL.replace('key: "${{{{ secrets.KEY }}}}"', 'keyless: "true"')
+    ran = shop.run(shop.job(steps))
+    assert not ran.succeeded
+    (error,) = ran.annotations("error")
+    assert "id-token: write" in error
+    assert "link-path" not in {name for name, value in ran.outputs("checkout").items() if value}

@@ -138,7 +138,12 @@ def test_the_outputs_are_those_that_are_declared(runner: Runner) -> None:
     assert path.endswith("/in-toto/links/" + "".join(links(runner)))
     assert outputs.pop("link-sha256").startswith("sha256:")
     assert json.loads(outputs.pop("outputs")) == {"name": "value"}
-    assert outputs == {"image": "", "signed": "true", "signer": "", "return-value": "0", "state": ""}
+    signer = outputs.pop("signer")
+    assert signer.endswith(".pub}\n") and "BEGIN PUBLIC KEY" in signer
+    assert outputs == {"image": "", "signed": "true", "return-value": "0", "state": ""}
+    assert ran.summary.count("### Recorded: step <code>build</code>") == 1
+    assert "**Signed**: step <code>build</code>" in ran.summary
+    assert signer.splitlines()[-1] in ran.summary
 
 
 def test_a_command_can_neither_set_our_outputs_nor_say_that_it_is_signed(runner: Runner) -> None:

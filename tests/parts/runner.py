@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -113,7 +113,8 @@ class Runner:
     """A repository with a workflow, and what runs it.
 
     `workspace` is the repository's work tree, `kept` a directory that outlives the run ($KEPT), `artifacts` what was
-    uploaded. `tools` come before the system's directories on the PATH.
+    uploaded. `tools` come before the system's directories on the PATH. `variables_of` are those that depend on the job,
+    whose commit is made when it is run.
     """
 
     workspace: Path
@@ -121,6 +122,7 @@ class Runner:
     actions: Mapping[str, Path]
     tools: Sequence[Path] = ()
     variables: dict[str, str] = field(default_factory=dict)
+    variables_of: Callable[[GitHubJob], Mapping[str, str]] = lambda job: {}
 
     @property
     def kept(self) -> Path:
@@ -158,7 +160,7 @@ class Runner:
             argv += [f"--{kind}-file", os.devnull]
         for name, place in self.actions.items():
             argv += ["--local-repository", f"{name}={place}"]
-        given = {**job.environ, "SHA_REF": job.sha, **self.variables}
+        given = {**job.environ, "SHA_REF": job.sha, **self.variables, **self.variables_of(job)}
         given |= {"ARTIFACTS": str(self.artifacts), "KEPT": str(self.kept)}
         for name, value in given.items():
             argv += ["--env", f"{name}={value}"]

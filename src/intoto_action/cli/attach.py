@@ -16,6 +16,7 @@ from intoto_action.cli.options import (
     SigningOptions,
     SigstoreOptions,
     example,
+    refuse_overwriting,
     registry_options,
     signing_options,
     sigstore_options,
@@ -29,6 +30,7 @@ from intoto_action.reason import ExitCode
 from intoto_action.store.files import read_capped, write_whole
 
 if TYPE_CHECKING:
+    from intoto_action.attach.attach import Published
     from intoto_action.formats.envelope import Envelope
     from intoto_action.formats.reference import Image
     from intoto_action.formats.verdict import Verdict
@@ -78,6 +80,12 @@ if TYPE_CHECKING:
     help="Who writes to the registry.",
 )
 @click.option("--no-verify", is_flag=True, help="Push even what verify would deny.")
+@click.option("--other-runs", is_flag=True, help="With --github: take links of other runs and commits too.")
+@click.option(
+    "--github",
+    is_flag=True,
+    help="In a job of GitHub Actions: outputs, annotations, a summary; links must be of this run.",
+)
 @trust_options
 @registry_options
 @sigstore_options("attach")
@@ -94,6 +102,8 @@ def attach(
     output: Path | None,
     push_with: str,
     no_verify: bool,
+    other_runs: bool,
+    github: bool,
     trust: TrustOptions,
     registry: RegistryOptions,
     sigstore: SigstoreOptions,
@@ -105,11 +115,19 @@ def attach(
     from intoto_action.attach.collect import collect
     from intoto_action.formats.reference import parse_free_tag
 
+    if output is not None:
+        inside = (word.partition("=")[2] for word in files)
+        read = (layout, provenance, *inside, *trust.words, *sigstore.words, signing.key, signing.public_key)
+        refuse_overwriting("--output", output, read)
     checked_tags = tuple(parse_free_tag(tag) for tag in tags)
     signed_layout = _read_layout(layout)
     collected = collect(link_dir)
     for path in collected.replaced:
         tell(f"{path} is of an earlier attempt of the run and is left out")
+    if github and not other_runs:
+        from intoto_action.attach.this_run import check_this_run
+
+        check_this_run(collected.links, os.environ)
     content = read_files(files)
     demands = trust.demands(environ=os.environ)
     deadline = Deadline(timeout)
@@ -129,10 +147,14 @@ def attach(
         provenance=_provenance(provenance, resolved, collected.links, deadline),
     )
     if not no_verify and prepared.verdict.verdict != PASS:
-        _refuse(prepared.verdict)
+        _refuse(prepared.verdict, github=github)
         return prepared.verdict.exit_code
     if not no_verify and not trust.layout_keys:
         tell("the layout's root was not checked: give --layout-key, as verify will")
+    if github and output is None:
+        from intoto_action.cli.runner import job_file
+
+        output = job_file("evidence.json")
     if output is not None:
         write_whole(output, prepared.bundle, overwrite=True)
     published = publish(store, resolved, prepared.bundle, checked_tags, tell, provenance=prepared.provenance)
@@ -140,7 +162,29 @@ def attach(
     if published.provenance is not None:
         click.echo(f"attached {published.provenance.digest} to {resolved} (provenance)")
     say_signer(signer)
+    if github and output is not None:
+        _hand_over(resolved, published, prepared.verdict, output)
     return ExitCode.PASS
+
+
+def _hand_over(image: Image, published: Published, verdict: Verdict, output: Path) -> None:
+    """Outputs and a summary of what was attached."""
+    from intoto_action.cli.runner import summarise
+    from intoto_action.github.outputs import append_outputs
+    from intoto_action.render.attached import attached
+
+    digests = {"evidence": published.evidence.digest}
+    if published.provenance is not None:
+        digests["provenance"] = published.provenance.digest
+    append_outputs(
+        os.environ,
+        {
+            "image": str(image),
+            "referrer": published.evidence.digest,
+            "evidence-path": str(output.absolute()),
+        },
+    )
+    summarise(attached(str(image), digests, verdict))
 
 
 def _read_layout(path: Path) -> Envelope:
@@ -175,10 +219,17 @@ def _open(
     return store, image
 
 
-def _refuse(verdict: Verdict) -> None:
+def _refuse(verdict: Verdict, *, github: bool) -> None:
     from intoto_action.cli.verdicts import shown
 
     click.echo(shown([verdict], "text"), nl=False, err=True)
+    if github:
+        from intoto_action.cli.runner import summarise
+        from intoto_action.render.annotations import workflow_commands
+        from intoto_action.render.attached import not_attached
+
+        click.echo(workflow_commands([verdict]), nl=False, err=True)
+        summarise(not_attached(verdict))
     click.echo(
         "error: nothing was pushed, because verify would deny it (--no-verify pushes it all the same)",
         err=True,

@@ -167,10 +167,12 @@ def say_signer(signer: Signer) -> None:
 
 def proposed(signer: Signer) -> Proposal | None:
     """Who signed without a key, for a layout.yaml; None when a key did."""
+    from intoto_action.formats.identity import Identity
+
+    if not isinstance(signer.key, Identity):
+        return None  # and nothing of Sigstore is imported
+    from intoto_action.author.propose import propose_certificate
     from intoto_action.keys.keyless import certificate_of
 
-    if (certificate := certificate_of(signer)) is None:
-        return None
-    from intoto_action.author.propose import propose_certificate
-
-    return propose_certificate(certificate, "the new signature")
+    certificate = certificate_of(signer)
+    return propose_certificate(certificate, "the new signature") if certificate else None

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -38,6 +39,7 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 """128 and the number of SIGPIPE: whoever read our output went away, so nobody has seen a verdict."""
 
+_ERROR = "error: "
 _NO_COMPLETION = "="
 """No environment variable can have this name.
 
@@ -82,8 +84,11 @@ class Verbs(click.Group):
         sys.exit(self._exit_code(args, prog_name or "intoto-action", extra))
 
     def _exit_code(self, args: Sequence[str] | None, prog_name: str, extra: Mapping[str, Any]) -> int:
+        say = _annotate if _is_for_runner(sys.argv[1:] if args is None else args) else _tell
         if any(_NO_WORD.search(word) for word in args or ()):
-            return _tell("error: expected words without NUL characters and lone surrogates", ExitCode.USAGE)
+            return say("error: expected words without NUL characters and lone surrogates", ExitCode.USAGE)
+        # Of a stranger's certificate; it would be told on stderr, in words that are not for its reader.
+        warnings.filterwarnings("ignore", message="Parsed a serial number")
         try:
             result = super().main(args, prog_name, _NO_COMPLETION, standalone_mode=False, **extra)
             sys.stdout.flush()
@@ -91,13 +96,13 @@ class Verbs(click.Group):
             return _leave_the_pipe()
         except OSError as error:
             if error.errno != errno.ENOSPC:
-                return _internal(error)
-            return _tell(
+                return say(*_internal(error))
+            return say(
                 "error: there is no space left to write to, so what was said may be incomplete",
                 ExitCode.INFRASTRUCTURE,
             )
         except Exception as error:  # noqa: BLE001 - the outermost door: nobody gets a traceback unasked
-            return next(answer(error) for kind, answer in _ANSWERS if isinstance(error, kind))
+            return say(*next(answer(error) for kind, answer in _ANSWERS if isinstance(error, kind)))
         return int(result) if isinstance(result, int) else ExitCode.PASS
 
     def make_context(
@@ -139,43 +144,63 @@ def _module(verb: str) -> str:
     return f"intoto_action.cli.{verb}"
 
 
-def _aborted(_: click.Abort) -> int:
-    return _tell("interrupted: nothing more was done", INTERRUPTED)
+Answer = tuple[str, int]
+"""What is said of an error, and what the process ends with."""
 
 
-def _misused(error: click.ClickException) -> int:
+def _aborted(_: click.Abort) -> Answer:
+    return "interrupted: nothing more was done", INTERRUPTED
+
+
+def _misused(error: click.ClickException) -> Answer:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message(), err=True)
-        return ExitCode.USAGE
+        return error.format_message(), ExitCode.USAGE
     usage = f"{error.ctx.get_usage()}\n" if isinstance(error, click.UsageError) and error.ctx else ""
-    return _tell(f"{usage}error: {error.format_message()}", ExitCode.USAGE)
+    return f"{usage}{_ERROR}{error.format_message()}", ExitCode.USAGE
 
 
-def _wrong(error: Misused | Malformed) -> int:
-    return _tell(f"error: {error}", ExitCode.USAGE)
+def _wrong(error: Misused | Malformed) -> Answer:
+    return f"{_ERROR}{error}", ExitCode.USAGE
 
 
-def _unavailable(error: Unavailable) -> int:
-    return _tell(f"error: {error.reason.value}: {error}", ExitCode.INFRASTRUCTURE)
+def _unavailable(error: Unavailable) -> Answer:
+    return f"{_ERROR}{error.reason.value}: {error}", ExitCode.INFRASTRUCTURE
 
 
-def _denied(error: Denied) -> int:
+def _denied(error: Denied) -> Answer:
     from intoto_action.render.text import findings
 
-    click.echo(findings(error.findings), err=True)
-    return error.reason.exit_code
+    return findings(error.findings), error.reason.exit_code
 
 
-def _internal(error: Exception) -> int:
+def _internal(error: Exception) -> Answer:
     if os.environ.get(DEBUG):
         import traceback
 
         traceback.print_exception(error)
-    return _tell(
+    said = (
         f"{Reason.INTERNAL_ERROR.value}: {type(error).__name__} where none was expected. This is a fault of "
-        f"intoto-action, not of yours: run it again with {DEBUG}=1 for a traceback, and report that",
-        Reason.INTERNAL_ERROR.exit_code,
+        f"intoto-action, not of yours: run it again with {DEBUG}=1 for a traceback, and report that"
     )
+    return said, Reason.INTERNAL_ERROR.exit_code
+
+
+def _is_for_runner(words: Sequence[str]) -> bool:
+    """Whether a runner reads what is said: `--github` among our own words. It is for the looks of an error only."""
+    return "--github" in words[: words.index("--") if "--" in words else None]
+
+
+def _annotate(message: str, code: int) -> int:
+    """Say an error as the runner takes it for an annotation of the run; usage stays in the log."""
+    from intoto_action.render.annotations import annotation
+    from intoto_action.render.escape import terminal
+
+    usage, mark, said = f"\n{message}".partition(f"\n{_ERROR}")
+    for line in usage.splitlines() if mark else ():
+        if line:
+            click.echo(terminal(line, limit=4000), err=True)
+    click.echo(annotation("error", said if mark else message, limit=4000), nl=False, err=True)
+    return code
 
 
 def _tell(message: str, code: int) -> int:
@@ -204,7 +229,7 @@ def _leave_the_pipe() -> int:
     return BROKEN_PIPE
 
 
-_ANSWERS: tuple[tuple[type[Exception], Callable[[Any], int]], ...] = (
+_ANSWERS: tuple[tuple[type[Exception], Callable[[Any], Answer]], ...] = (
     (click.Abort, _aborted),
     (click.ClickException, _misused),
     (Denied, _denied),

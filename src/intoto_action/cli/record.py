@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from intoto_action.cli.keyless_options import KeylessOptions, keyless_options, proposed, say_signer
+from intoto_action.cli.keyless_options import KeylessOptions, keyless_options, say_signer
 from intoto_action.cli.options import (
     RegistryOptions,
     SigningOptions,
@@ -22,12 +23,17 @@ from intoto_action.cli.options import (
     sigstore_options,
     tell,
 )
-from intoto_action.reason import Misused
+from intoto_action.cli.who_signs import (
+    expected_step,
+    layout_option,
+    no_credentials_option,
+    sign_pull_requests_option,
+    signer_yaml,
+    who_signs,
+)
+from intoto_action.reason import IntotoActionError, Misused
 
 if TYPE_CHECKING:
-    from intoto_action.keys.interface import Signer
-    from intoto_action.record.credentials import WhoSigns
-    from intoto_action.record.expected import ExpectedStep
     from intoto_action.record.phases import Publication, Recorded
     from intoto_action.record.publish import Published
     from intoto_action.record.task import Here, Task
@@ -82,13 +88,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Where the link goes; created.",
 )
-@option(
-    "record",
-    "--layout",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Fail now when this signed layout has no such step, or KEY is no functionary of it.",
-)
+@layout_option("record")
 @click.option(
     "--unsigned",
     is_flag=True,
@@ -97,19 +97,14 @@ if TYPE_CHECKING:
 @option("record", "--state", metavar="HASH", help="What --phase start printed, for --phase stop.")
 @click.option("--pass-oidc", is_flag=True, help="Let the command ask for an OIDC token; the link says so.")
 @click.option("--command-as", metavar="TEXT", help="What the link says in place of the command.")
-@click.option("--sign-pull-requests", is_flag=True, help="With --github: sign in pull requests too.")
-@option(
-    "record",
-    "--if-no-credentials",
-    type=click.Choice(["unsigned", "fail"]),
-    default="fail",
-    show_default=True,
-    help="What to do when the variable that should hold KEY is empty, or no OIDC token is to be had.",
-)
+@sign_pull_requests_option
+@no_credentials_option("record")
 @click.option("--record-failure", is_flag=True, help="Make a link although the command failed.")
 @click.option("--force", is_flag=True, help="Replace another link of this step and key.")
 @click.option(
-    "--github", is_flag=True, help="In a job of GitHub Actions: outputs, and the rules for pull requests."
+    "--github",
+    is_flag=True,
+    help="In a job of GitHub Actions: outputs, a summary, and the rules for pull requests.",
 )
 @registry_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -146,7 +141,7 @@ def record(
     from intoto_action.record.phases import Publication
     from intoto_action.record.task import Here, Task, working_directory
 
-    given = _who_signs(signing, keyless, sigstore)
+    given = who_signs(signing, keyless, sigstore)
     if not given and not unsigned and phase != "start":
         raise Misused(
             "who signs? Give --key KEY or --keyless, or --unsigned and sign the link in another process"
@@ -169,7 +164,7 @@ def record(
         pull_requests=sign_pull_requests or not github,
     )
     if why and not unsigned and phase != "start":
-        tell(why)
+        _say_unsigned(why, github=github)
     task = Task(
         step=step_name,
         command=command,
@@ -186,7 +181,7 @@ def record(
         open_signer=partial(
             signing.signer, environ, keyless=lambda: keyless.signer(sigstore.instance(), environ)
         ),
-        expected=_expected(layout, step_name),
+        expected=expected_step(layout, step_name),
         force=force,
     )
     _warn_of_links_among_artifacts(link_dir, step_name, (*materials, *products), exclude)
@@ -196,22 +191,13 @@ def record(
     return recorded.exit_code
 
 
-def _who_signs(
-    signing: SigningOptions, keyless: KeylessOptions, sigstore: SigstoreOptions
-) -> WhoSigns | None:
-    from intoto_action.record.credentials import credentials
+def _say_unsigned(why: str, *, github: bool) -> None:
+    if github:
+        from intoto_action.cli.runner import notice
 
-    if not signing.is_keyless:
-        if not signing.key:
-            return None
-        return credentials(signing.key, signing.password_env, os.environ, signing.public_key)
-    from intoto_action.record.keyless_credentials import KeylessCredentials
-
-    return KeylessCredentials(
-        why_missing=lambda environ: keyless.tokens(environ).missing(),
-        check_words=lambda environ: keyless.check(sigstore, environ),
-        variables=tuple(name for name, value in os.environ.items() if keyless.is_token(value)),
-    )
+        notice(why)
+    else:
+        tell(why)
 
 
 def _close_environment(private: tuple[str, ...], *, pass_oidc: bool) -> dict[str, str]:
@@ -256,20 +242,51 @@ def _record(work: Work, here: Here) -> Recorded:
 
 
 def _in_github_job(work: Work, here: Here) -> Recorded:
+    """Record, and hand the outputs and a summary to the runner; the outputs also when nothing can be recorded.
+
+    Raises: as recording does.
+    """
     from tempfile import TemporaryDirectory
 
+    from intoto_action.cli.runner import summarise
     from intoto_action.record.github_job import GithubJob, runner_directory
+    from intoto_action.record.phases import Recorded
+    from intoto_action.render.recorded import not_recorded
 
+    ended: list[int] = []
+    here = msgspec.structs.replace(here, ended=ended.append)
     with TemporaryDirectory(prefix="intoto-action-", dir=runner_directory(here.environ)) as directory:
         job = GithubJob(Path(directory), here.environ)
-        recorded = _record(msgspec.structs.replace(work, task=job.prepare(work.task)), here)
-        job.hand_back(recorded, _described)
+        try:
+            recorded = _record(msgspec.structs.replace(work, task=job.prepare(work.task)), here)
+        except IntotoActionError as error:
+            summarise(not_recorded(work.task.step, str(error)))
+            if ended:
+                with suppress(IntotoActionError):  # what kept the step from being recorded is the news
+                    job.hand_back(Recorded(return_value=ended[0]), signer_yaml)
+            raise
+        _summarise(recorded, work.task.step)
+        job.hand_back(recorded, signer_yaml)
     return recorded
 
 
-def _described(signer: Signer) -> str:
-    proposal = proposed(signer)
-    return "\n".join([*proposal.lines, ""]) if proposal else ""
+def _summarise(recorded: Recorded, step: str) -> None:
+    from intoto_action.cli.runner import summarise
+    from intoto_action.render import recorded as shown
+
+    published = recorded.published
+    if recorded.state:
+        return
+    if recorded.link is None or published is None:
+        summarise(shown.not_recorded(step, f"the command ended with {recorded.return_value}"))
+        return
+    summary = shown.recorded(recorded.link, published.sha256)
+    if published.signer is not None:
+        signer = published.signer
+        summary += "\n" + shown.signed(step, published.sha256, str(signer.key), signer_yaml(signer))
+    elif published.fault is not None:
+        summary += "\n" + shown.not_signed(step, str(published.fault))
+    summarise(summary)
 
 
 def _warn_of_links_among_artifacts(
@@ -283,17 +300,6 @@ def _warn_of_links_among_artifacts(
             f"links go to {link_dir}, which is recorded: the next step would record them as files; give --link-dir a "
             "directory elsewhere, or leave them out with --exclude '*.link'"
         )
-
-
-def _expected(layout: Path | None, step: str) -> ExpectedStep | None:
-    if layout is None:
-        return None
-    from intoto_action.record.expected import ExpectedStep
-
-    tell(
-        f"{layout} is looked at for step {step!r} and its functionaries; its own signature is for verify to check"
-    )
-    return ExpectedStep(layout, step)
 
 
 def _say(recorded: Recorded, who: list[str]) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from intoto_action.formats.verdict import DENY, ERROR, Verdict, encode_verdict
+from intoto_action.formats.verdict import DENY, ERROR, PASS, Verdict, encode_verdict
 from intoto_action.reason import ExitCode
+
+_PINNED = re.compile(r"(?:\A|@)sha256:[0-9a-f]{64}\Z")
 
 
 def print_verdicts(verdicts: Sequence[Verdict], form: str) -> None:
@@ -45,6 +48,38 @@ def write_report(verdicts: Sequence[Verdict], path: Path) -> None:
 
     form = {".json": "json", ".jsonl": "json", ".md": "markdown"}.get(path.suffix, "text")
     write_whole(path, shown(verdicts, form).encode(), overwrite=True)
+
+
+def hand_over(verdicts: Sequence[Verdict], report: Path, on_deny: str) -> None:
+    """Hand verdicts to the runner of a GitHub job: outputs, annotations, the summary.
+
+    Raises: Misused when the runner has no file for outputs.
+    """
+    from intoto_action.cli.runner import summarise
+    from intoto_action.github.outputs import append_outputs
+    from intoto_action.render.annotations import workflow_commands
+    from intoto_action.render.markdown import markdown
+
+    append_outputs(os.environ, outputs(verdicts) | {"report-path": str(report.absolute())})
+    only_warns = on_deny == "warn" and exit_code(verdicts, on_deny) is ExitCode.PASS
+    click.echo(workflow_commands(verdicts, level="warning" if only_warns else "error"), nl=False, err=True)
+    summarise(markdown(verdicts))
+
+
+def outputs(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """What a later step can ask for: of several verdicts, what the first says that did not pass.
+
+    `image` is for deploying: only what a digest names, one a line (of an image directory, the digest).
+    """
+    first = next((each for each in verdicts if each.verdict != PASS), verdicts[0])
+    steps = [each.name for each in first.steps if each.verdict == DENY]
+    steps += [each.step for each in first.explanation if each.step is not None]
+    return {
+        "verdict": first.verdict,
+        "reason": first.reason.value if first.reason else "",
+        "failed-step": steps[0] if steps else "",
+        "image": "\n".join(each.image for each in verdicts if _PINNED.search(each.image)),
+    }
 
 
 def exit_code(verdicts: Sequence[Verdict], on_deny: str) -> ExitCode:

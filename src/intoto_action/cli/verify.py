@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from intoto_action.cli.options import (
     SigstoreOptions,
     example,
     format_option,
+    refuse_overwriting,
     registry_options,
     sigstore_options,
     timeout_option,
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also write it to FILE (.json, .md, text).",
 )
+@click.option("--github", is_flag=True, help="In a job of GitHub Actions: outputs, annotations, a summary.")
 @format_option
 @registry_options
 @sigstore_options("verify")
@@ -95,6 +97,7 @@ def verify(
     keyless: KeylessOptions,
     on_deny: str,
     report: Path | None,
+    github: bool,
     form: str,
     registry: RegistryOptions,
     sigstore: SigstoreOptions,
@@ -105,16 +108,18 @@ def verify(
 
     Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry or Sigstore did not answer.
     """
-    from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
+    from intoto_action.cli.verdicts import exit_code, hand_over, print_verdicts, write_report
 
-    _check_words(trust, layout, link_dir, digest, bundles, report, images)
+    report = report or _report_of_the_job(github)
+    _check_words(trust, layout, link_dir, digest, bundles, images)
     if link_dir is not None and provenance is not None:
         raise Misused(
             "--source-repository, --source-ref and --builder-id speak of an image: leave them out with --link-dir"
         )
-    files = tuple(each for each in (layout, *bundles, report) if each is not None)
-    environ = keyless.public_environ(vsa.signing.public_environ(os.environ))
-    vsa.check(len(images) + (digest is not None), bool(images), files, keyless, sigstore)
+    read = (layout, *bundles, *trust.words, *sigstore.words)
+    if report is not None:
+        refuse_overwriting("--report", report, (*read, *vsa.words))
+    vsa.check(len(images) + (digest is not None), bool(images), (*read, report), keyless, sigstore)
     at = datetime.now(UTC)
     deadline = Deadline(timeout)
     instance = sigstore.instance()
@@ -133,7 +138,7 @@ def verify(
             if digest is not None:
                 outcome = _verify_digest(digest, bundles, demands, at, root)
             else:
-                store, reference = _open(subject, registry, deadline, environ)
+                store, reference = _open(subject, registry, deadline, vsa, keyless)
                 outcome = _verify_image(store, reference, bundles, demands, at, root)
         except _Refused as refused:
             demands = trust.demands(environ=os.environ, provenance=provenance)
@@ -147,7 +152,18 @@ def verify(
     print_verdicts(verdicts, form)
     if report is not None:
         write_report(verdicts, report)
+    if github and report is not None:
+        hand_over(verdicts, report, on_deny)
     return exit_code(verdicts, on_deny)
+
+
+def _report_of_the_job(github: bool) -> Path | None:
+    """Where the verdict lies for later steps of a job, when nobody named a file."""
+    if not github:
+        return None
+    from intoto_action.cli.runner import job_file
+
+    return job_file("verdict.json")
 
 
 class _Refused(Exception):
@@ -173,7 +189,6 @@ def _check_words(
     link_dir: Path | None,
     digest: str | None,
     bundles: tuple[Path, ...],
-    report: Path | None,
     images: tuple[str, ...],
 ) -> None:
     if sum((bool(images), link_dir is not None, digest is not None)) != 1:
@@ -190,9 +205,6 @@ def _check_words(
         raise Misused(
             "--bundle, --subject-step, --attester and --same-as speak of an image: leave them out with --link-dir"
         )
-    given = [each for each in (layout, *bundles) if each is not None]
-    if report is not None and any(each.resolve() == report.resolve() for each in given):
-        raise Misused(f"--report {report} would overwrite what is verified: name another file")
     if digest is not None and not bundles:
         raise Misused("expected --bundle FILE beside --digest: there is no registry to ask")
     if bundles and len(images) > 1:
@@ -230,13 +242,14 @@ def _verify_digest(
 
 
 def _open(
-    text: str, registry: RegistryOptions, deadline: Deadline, environ: Mapping[str, str]
+    text: str, registry: RegistryOptions, deadline: Deadline, vsa: VsaOptions, keyless: KeylessOptions
 ) -> tuple[Store, Reference | DirectoryReference]:
     from intoto_action.formats.reference import parse_reference
     from intoto_action.store.open import NATIVE
 
     with _refusing(Reason.INVALID_REFERENCE):
         reference = parse_reference(text)
+    environ = keyless.public_environ(vsa.signing.public_environ(os.environ))
     return registry.store(reference, deadline, environ, push_with=NATIVE), reference
 
 

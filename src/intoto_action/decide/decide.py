@@ -6,7 +6,7 @@ been learnt until then stays in the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -22,10 +22,11 @@ from intoto_action.decide.origin import check_origin
 from intoto_action.decide.provenance import VouchedProvenance, accept_provenance
 from intoto_action.formats.evidence import Evidence, parse_evidence
 from intoto_action.formats.key import Key
-from intoto_action.formats.layout import Layout, parse_layout
+from intoto_action.formats.layout import Layout, Step, parse_layout
 from intoto_action.formats.reference import Image
+from intoto_action.formats.rule import RuleKind, parse_rule
 from intoto_action.formats.statement import EARLIER_STATEMENT_TYPE, STATEMENT_TYPE, Statement, parse_statement
-from intoto_action.formats.verdict import DENY, PASS, LayoutReport, Signer, StepReport, Verdict
+from intoto_action.formats.verdict import DENY, PASS, Flow, LayoutReport, Signer, StepReport, Verdict
 from intoto_action.reason import Denied, Finding, Malformed, Reason
 from intoto_action.trust.keyless import TrustRoot
 from intoto_action.trust.signature import examine
@@ -269,8 +270,17 @@ def _step_reports(learnt: Learnt, findings: tuple[Finding, ...]) -> tuple[StepRe
         signers = tuple(Signer(str(each.signed_by), each.file_name) for each in verified)
         functionaries = tuple(str(key) for key in layout.functionaries(step))
         verdict = DENY if step.name in denied else PASS if learnt.chain else "unchecked"
-        reports.append(StepReport(step.name, functionaries, step.threshold, signers, verdict))
+        reports.append(
+            StepReport(step.name, functionaries, step.threshold, signers, verdict, tuple(_flows(step)))
+        )
     return tuple(reports)
+
+
+def _flows(step: Step) -> Iterator[Flow]:
+    """What the step's rules take from other steps, each once; the layout was accepted, so that they are rules."""
+    rules = [parse_rule(words, "the layout") for words in (*step.expected_materials, *step.expected_products)]
+    matches = [Flow(each.step, each.source_pattern) for each in rules if each.kind is RuleKind.MATCH]
+    yield from dict.fromkeys(matches)
 
 
 def criteria(demands: Demands) -> tuple[str, ...]:

@@ -34,11 +34,15 @@ demanded is mostly a stranger's, and hides none of ours.
 
 
 class VouchedProvenance(msgspec.Struct, frozen=True):
-    """Provenance that `accept_provenance` let through: only it makes them. `signer` is its signer in words."""
+    """Provenance that `accept_provenance` let through: only it makes them. `signer` is its signer in words.
+
+    `certificate` is the signer's, when it was not one of the keys that may sign evidence.
+    """
 
     attestation: Attestation
     provenance: Provenance
     signer: str
+    certificate: Certificate | None = None
 
     def __str__(self) -> str:
         source = self.provenance.source
@@ -79,6 +83,7 @@ def accept_provenance(
         raise Denied(_missing(image))
     roots = demands.layout_trust.keys if demands.layout_trust else ()
     keys = _keys(demands.attesters or (*roots, *functionaries), demands)
+    demands = _without_revoked(demands, (*demands.attesters, *roots, *functionaries))
     refused: list[_Refused] = []
     by_keys = [(each, _signed_by_a_key(each, keys)) for each in attestations]
     for each, signer in sorted(by_keys, key=lambda pair: pair[1] is None):
@@ -117,12 +122,19 @@ def _assess(
         elsewhere = demand.source_repository not in {"", provenance.source.repository}
         stage = _SOURCE if elsewhere else _CONTENT
         return _Refused(stage, tuple(_mismatch(where, expected, found) for expected, found in facts))
-    return VouchedProvenance(attestation, provenance, signer.words)
+    return VouchedProvenance(attestation, provenance, signer.words, signer.certificate)
 
 
 def _keys(allowed: Sequence[Key], demands: Demands) -> tuple[Key, ...]:
     """Those who may sign by a key. An identity is believed for what its certificate says, whoever lists it."""
     return tuple(key for key in allowed if not isinstance(key, Identity) and not demands.revoked.key(key))
+
+
+def _without_revoked(demands: Demands, known: Sequence[Key]) -> Demands:
+    """The demands with the identities that were revoked by keyid: a certificate has none that could be compared."""
+    named = tuple(key for key in known if isinstance(key, Identity) and demands.revoked.key(key))
+    revoked = msgspec.structs.replace(demands.revoked, identities=(*demands.revoked.identities, *named))
+    return msgspec.structs.replace(demands, revoked=revoked)
 
 
 def _signed_by_a_key(attestation: Attestation, keys: Sequence[Key]) -> _Signer | None:

@@ -20,14 +20,25 @@ class Signer(msgspec.Struct, frozen=True):
     link: str
 
 
+class Flow(msgspec.Struct, frozen=True):
+    """What the layout says a step has from an earlier one: the pattern of a MATCH, and the step it is from."""
+
+    step: str
+    pattern: str
+
+
 class StepReport(msgspec.Struct, frozen=True):
-    """One step of the layout: who was expected, how many of them, who signed; `verdict` is pass, deny or unchecked."""
+    """One step of the layout: who was expected, how many of them, who signed, and what it has from earlier steps.
+
+    `verdict` is pass, deny or unchecked.
+    """
 
     name: str
     functionaries: tuple[str, ...]
     threshold: int
     signers: tuple[Signer, ...] = ()
     verdict: str = "unchecked"
+    receives: tuple[Flow, ...] = ()
 
 
 class LayoutReport(msgspec.Struct, frozen=True):

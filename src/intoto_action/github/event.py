@@ -33,11 +33,14 @@ class _Event(msgspec.Struct):
 
 
 def is_pull_request(environ: Mapping[str, str]) -> bool:
-    """Whether a pull request started this run (its review and its comments on code included).
+    """Whether a pull request started this run (its review and its comments on code included), or a merge queue.
 
-    Source: GitHub documentation, events that trigger workflows: all their names begin with `pull_request`.
+    A merge queue runs what is proposed too: nobody has merged it yet.
+    Source: GitHub documentation, events that trigger workflows: all their names begin with `pull_request`, but for
+    `merge_group`.
     """
-    return environ.get("GITHUB_EVENT_NAME", "").startswith("pull_request")
+    event = environ.get("GITHUB_EVENT_NAME", "")
+    return event.startswith("pull_request") or event == "merge_group"
 
 
 def from_fork(environ: Mapping[str, str]) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from intoto_action.formats.key import Key
-from intoto_action.github.event import is_pull_request
+from intoto_action.github.event import from_fork, is_pull_request
 from intoto_action.keys.words import (
     check_private_word,
     elsewhere,
@@ -22,6 +22,10 @@ from intoto_action.reason import Misused
 
 if TYPE_CHECKING:
     from intoto_action.record.expected import ExpectedStep  # a layout is seldom given, and costs a start
+
+
+ACTION_KEY = "INTOTO_ACTION_SIGNING_KEY"
+"""Where our actions put their input `key`, for `env:`: what is said of it speaks of the input."""
 
 
 class WhoSigns(Protocol):
@@ -65,14 +69,32 @@ class Credentials(msgspec.Struct, frozen=True):
         return bool(self.variable) and not environ.get(self.variable, "").strip()
 
     def lack(self, environ: Mapping[str, str]) -> str | None:
-        """That it is missing, in words."""
-        return f"{self.where} is empty" if self.missing(environ) else None
+        """That it is missing, or the PIN for it, and why it may be, in words."""
+        if self.missing(environ):
+            return self._why_missing(environ)
+        if self.uri and self.password_env and not environ.get(self.password_env):
+            return f"the variable {self.password_env} for {self.where} is empty"
+        return None
+
+    def _why_missing(self, environ: Mapping[str, str]) -> str:
+        if from_fork(environ):
+            return f"{self.where} is empty, because a pull request from a fork gets no secrets"
+        if self.variable == ACTION_KEY:
+            return (
+                f"{self.where} is empty. In a workflow that is mostly a secret that is not there: look whether the "
+                "name in ${{ secrets.NAME }} is right and whether this repository, and the environment of this job, "
+                "have it"
+            )
+        return (
+            f"{self.where} is empty or not set. In CI this is mostly a secret that is not there: pull requests from "
+            "forks get none, and the name of the secret must be right; set it"
+        )
 
     def check_expected(self, expected: ExpectedStep, environ: Mapping[str, str]) -> None:
         """Refuse a key that is no functionary of the step, when it is known. Raises: Misused."""
         key = self.public_key(environ)
         if key is not None:
-            expected.check_signer(key)
+            expected.check_key(key)
 
     def check(self, environ: Mapping[str, str]) -> None:
         """Refuse what cannot become a signer, without reading a key.
@@ -80,11 +102,7 @@ class Credentials(msgspec.Struct, frozen=True):
         Raises: Misused.
         """
         if self.missing(environ):
-            raise Misused(
-                f"--key: {self.where} is empty or not set. In CI this is mostly a secret that is "
-                "not there: pull requests from forks get none, and the name of the secret must be right; set it, or "
-                "say --if-no-credentials unsigned"
-            )
+            raise Misused(f"--key: {self._why_missing(environ)}; or say --if-no-credentials unsigned")
         if kind := elsewhere(self.uri):
             kind.check(self.uri, environ)
             if kind.needs_public_key and not self.public:
@@ -130,9 +148,10 @@ def credentials(
             f"the key {word}", uri=word, public=known, password_env=password, variables=tuple(names)
         )
     named = parse_key_word(word, "private key", environ)
+    where = "the input key" if named.variable == ACTION_KEY else named.where
     names = [name for name in (named.variable, password) if name]
     return Credentials(
-        named.where,
+        where,
         named.path,
         named.variable,
         public=public,
@@ -151,8 +170,8 @@ def unsigned_because(
     """
     if not pull_requests and is_pull_request(environ):
         return (
-            f"a pull request started this run ({environ['GITHUB_EVENT_NAME']}), so the link is not signed; "
-            "--sign-pull-requests signs it, and pull requests from forks have no secrets to sign with"
+            f"this run is for what is proposed ({environ['GITHUB_EVENT_NAME']}) and not merged, so the link is not "
+            "signed; --sign-pull-requests signs it, and pull requests from forks have no secrets to sign with"
         )
     if without and given and (lack := given.lack(environ)):
         return f"{lack}, so the link is not signed (--if-no-credentials unsigned)"

@@ -10,6 +10,8 @@ from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key
 from intoto_action.formats.layout import LAYOUT_CAP, Layout, Step, parse_layout
 from intoto_action.formats.spelling import did_you_mean
+from intoto_action.keys.interface import Signer
+from intoto_action.keys.keyless import certificate_of
 from intoto_action.reason import Misused
 from intoto_action.store.files import read_capped
 from intoto_action.trust.identities import differences
@@ -33,7 +35,14 @@ class ExpectedStep:
             )
         self._step: Step = found
 
-    def check_signer(self, key: Key) -> None:
+    def check_signer(self, signer: Signer) -> None:
+        """Raises: Misused when a link of this step by that signer would not count."""
+        if isinstance(signer.key, Identity) and (certificate := certificate_of(signer)):
+            self.check_certificate(certificate)
+        else:
+            self.check_key(signer.key)
+
+    def check_key(self, key: Key) -> None:
         """Raises: Misused when a link of this step by that key would not count."""
         if not any(key.fingerprint == each.fingerprint for each in self._functionaries):
             raise Misused(

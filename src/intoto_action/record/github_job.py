@@ -16,7 +16,7 @@ from intoto_action.formats.link import Link
 from intoto_action.github.outputs import STATE_VARIABLE, VARIABLE, append_outputs, parse_outputs
 from intoto_action.github.script import DEFAULT_SHELL, file_ending, script_command
 from intoto_action.keys.interface import Signer
-from intoto_action.reason import Misused
+from intoto_action.reason import Malformed, Misused
 from intoto_action.record.phases import Recorded
 from intoto_action.record.task import Task
 from intoto_action.store.files import read_capped
@@ -60,12 +60,19 @@ class GithubJob:
     def hand_back(self, recorded: Recorded, describe: Callable[[Signer], str]) -> None:
         """Write the outputs of the action; those of the command are one of them, as JSON.
 
-        `describe` says of who signed without a key how it goes into a layout.yaml, and nothing of a key.
-
-        Raises: Misused, and Malformed when the command wrote outputs that the runner would refuse.
+        `describe` says of who signed how it goes into a layout.yaml.
+        Raises: Misused, and Malformed when the command wrote outputs that the runner would refuse; ours are written
+        then all the same.
         """
-        raw = read_capped(self._outputs, _LARGEST_OUTPUTS, "the outputs of the command")
-        inner = parse_outputs(raw, f"{VARIABLE} of the command")
+        try:
+            raw = read_capped(self._outputs, _LARGEST_OUTPUTS, "the outputs of the command")
+            inner = parse_outputs(raw, f"{VARIABLE} of the command")
+        except (Misused, Malformed):
+            self._write(recorded, {}, describe)
+            raise
+        self._write(recorded, inner, describe)
+
+    def _write(self, recorded: Recorded, inner: Mapping[str, str], describe: Callable[[Signer], str]) -> None:
         published = recorded.published
         signer = published.signer if published else None
         value = recorded.return_value
@@ -76,7 +83,7 @@ class GithubJob:
                 "link-path": str(published.path.absolute()) if published else "",
                 "link-sha256": published.sha256 if published else "",
                 "signed": "true" if signer else "false",
-                "signer": (describe(signer) or _functionary(signer.key)) if signer else "",
+                "signer": describe(signer) if signer else "",
                 "return-value": "" if value is None else str(value),
                 "outputs": json.dumps(inner, ensure_ascii=False, sort_keys=True),
                 "state": recorded.state,
@@ -102,7 +109,7 @@ def _image(link: Link | None) -> str:
     return images[0] if len(images) == 1 else ""
 
 
-def _functionary(key: Key) -> str:
+def key_functionary(key: Key) -> str:
     """Lines for `functionaries` of layout.yaml, and the key to put beside it."""
     if isinstance(key, Identity):
         return ""

@@ -10,7 +10,6 @@ import msgspec
 
 from intoto_action.formats.link import Link
 from intoto_action.keys.interface import Signer
-from intoto_action.keys.keyless import certificate_of
 from intoto_action.reason import Misused
 from intoto_action.record.credentials import WhoSigns
 from intoto_action.record.publish import Published, check_directory, publish_signed, publish_unsigned
@@ -61,11 +60,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     def _signer(self) -> Signer:
         signer = self.open_signer()
         if self.expected is not None:
-            certificate = certificate_of(signer)
-            if certificate is None:
-                self.expected.check_signer(signer.key)
-            else:
-                self.expected.check_certificate(certificate)
+            self.expected.check_signer(signer)
         return signer
 
 

@@ -45,6 +45,7 @@ def record_step(task: Task, here: Here, *, record_failure: bool = False) -> tupl
     environment = child_environment(here.environ, private=here.private, pass_oidc=task.pass_oidc)
     handed = {f"INTOTO_IMAGE_{number}": image for number, image in enumerate(before.pinned, start=1)}
     outcome = run_command(task.command, environment | handed | task.more_environment)
+    here.ended(outcome.return_value)
     if outcome.left_behind:
         here.tell(f"ended what the command had left running: {', '.join(outcome.left_behind)}")
     if outcome.interrupted:

@@ -16,6 +16,10 @@ Tell = Callable[[str], None]
 """Takes a note for the person who runs the command."""
 
 
+def _nobody(_: int) -> None:
+    """Nobody waits for the exit code."""
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One step as it was asked for. `command` is empty when something else did the work.
 
@@ -51,7 +55,8 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
     `environ` is that of record itself; `private` names those of its variables that nobody else must see: of the key,
     of its password. `progress` makes, for what is
     to be hashed (its name, how many files), the function that takes the progress. `allow_http` and `token_realms` are
-    for registries, as `open_store` takes them.
+    for registries, as `open_store` takes them. `ended` is told the exit code of the command, whatever comes of the
+    products then.
     """
 
     base: str
@@ -61,6 +66,7 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
     private: tuple[str, ...] = ()
     allow_http: bool = False
     token_realms: Mapping[str, str] = {}
+    ended: Callable[[int], None] = _nobody
 
     @property
     def environ_of_tools(self) -> dict[str, str]:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from intoto_action.formats.verdict import LayoutReport, StepReport, Verdict
 from intoto_action.reason import Finding
+from intoto_action.render.chart import chart
 from intoto_action.render.escape import code
 from intoto_action.render.escape import markdown as escaped
 from intoto_action.render.sentences import (
+    ARTIFACT,
     advice,
     anchor,
     facts,
@@ -20,6 +22,8 @@ from intoto_action.render.sentences import (
     wanted_from,
 )
 
+MOST_FOLDED = 20
+"""Artifacts of one finding that are listed; the rest is counted."""
 _VERDICT_OF_STEP = {"pass": "ok", "deny": "denied"}
 
 
@@ -34,6 +38,7 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
 def _verdict(verdict: Verdict) -> list[str]:
     blocks = [f"### {escaped(heading(verdict))}"]
     rows = [("image", code(verdict.image))] if verdict.image else []
+    picture = chart(verdict.steps)
     if verdict.layout:
         rows += _layout(verdict.layout)
     if verdict.subject:
@@ -42,6 +47,8 @@ def _verdict(verdict: Verdict) -> list[str]:
     rows += [("note", escaped(each)) for each in verdict.notes]
     if rows:
         blocks.append(_table(("", ""), rows))
+    if picture:
+        blocks.append(picture)
     if verdict.steps:
         columns = ("step", "expected", "signed by", "")
         blocks.append(_table(columns, [_step(step) for step in verdict.steps]))
@@ -67,8 +74,22 @@ def _step(step: StepReport) -> tuple[str, ...]:
 def _finding(finding: Finding) -> list[str]:
     at = place(finding)
     title = f"#### {kind(finding)}: {escaped(finding.reason.value)}" + (f" · {code(at)}" if at else "")
-    rows = [(label, code(value)) for label, values in facts(finding) for value in values]
-    return [title, _table(("", ""), rows), escaped(advice(finding), limit=2000), code(anchor(finding.reason))]
+    rows = [(label, code(value)) for label, values in facts(finding) for value in values if label != ARTIFACT]
+    blocks = [title, _table(("", ""), rows), *_folded(finding.artifacts)]
+    return [*blocks, escaped(advice(finding), limit=2000), code(anchor(finding.reason))]
+
+
+def _folded(artifacts: Sequence[str]) -> list[str]:
+    if not artifacts:
+        return []
+    rest = len(artifacts) - MOST_FOLDED
+    items = [f"- {code(each)}" for each in artifacts[:MOST_FOLDED]]
+    items += [f"- and {rest} more"] if rest > 0 else []
+    return [f"<details><summary>{_artifacts(len(artifacts))}</summary>", "\n".join(items), "</details>"]
+
+
+def _artifacts(number: int) -> str:
+    return "1 artifact" if number == 1 else f"{number} artifacts"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -14,6 +14,9 @@ from intoto_action.reason import ExitCode, Finding, Reason
 MOST_ARTIFACTS = 10
 """Artifacts of one finding that are listed; the rest is counted."""
 
+ARTIFACT = "artifact"
+"""The label of the artifacts among the facts of a finding."""
+
 DOCS = "docs/reason-codes.md"
 
 _ADVICE = {
@@ -96,7 +99,7 @@ def facts(finding: Finding) -> list[tuple[str, tuple[str, ...]]]:
     if finding.rule:
         rows.append(("rule", (finding.rule,)))
     if finding.artifacts:
-        rows.append(("artifact", _first_few(finding.artifacts)))
+        rows.append((ARTIFACT, _first_few(finding.artifacts)))
     if finding.sightings:
         seen = tuple(f"{each.step}, {each.where}: {each.recorded}" for each in finding.sightings)
         rows.append(("seen", seen))

@@ -77,6 +77,52 @@ def test_outputs_that_the_runner_would_refuse_are_told(recorder: Recorder, outpu
     done = recorder("--github", "--", "sh", "-c", 'echo nonsense >>"$GITHUB_OUTPUT"')
     assert done.returncode == 2
     assert "name=value" in done.stderr
+    found = read(outputs)
+    (link,) = recorder.links.iterdir()
+    assert (found["outputs"], found["signed"], found["link-path"]) == ("{}", "true", str(link))
+
+
+def test_the_outputs_are_there_when_the_step_cannot_be_recorded_after_the_command(
+    recorder: Recorder, outputs: Path
+) -> None:
+    done = recorder("--github", "--products", "none", "--", "sh", "-c", 'echo "a=b" >>"$GITHUB_OUTPUT"')
+    assert done.returncode == 2
+    (error,) = (line for line in done.stderr.splitlines() if line.startswith("::error"))
+    assert "--products none: nothing matches it" in error
+    found = read(outputs)
+    assert json.loads(found["outputs"]) == {"a": "b"}
+    assert (found["return-value"], found["signed"], found["link-path"]) == ("0", "false", "")
+
+
+def test_nothing_is_said_of_a_command_that_never_ran(recorder: Recorder, outputs: Path) -> None:
+    assert recorder("--github", "--products", "oci:ghcr.io/o/app:1", "--", "true").returncode == 2
+    assert read(outputs) == {}
+
+
+def test_the_summary_says_what_was_recorded_and_who_signed(recorder: Recorder, outputs: Path) -> None:
+    summary = outputs.parent / "summary"
+    recorder.environ["GITHUB_STEP_SUMMARY"] = str(summary)
+    script = "echo '# of the command' >>\"$GITHUB_STEP_SUMMARY\""
+    assert recorder("--github", "--", "sh", "-c", script).returncode == 0
+    told = summary.read_text()
+    assert told.startswith("# of the command\n\n### Recorded: step <code>")
+    assert "**Signed**" in told and read(outputs)["signer"].splitlines()[-1] in told
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--products", "none", "--", "true"), "nothing matches it"),
+        (("--", "false"), "the command ended with 1"),
+    ],
+)
+def test_the_summary_says_why_there_is_no_link(
+    recorder: Recorder, outputs: Path, words: tuple[str, ...], said: str
+) -> None:
+    summary = outputs.parent / "summary"
+    recorder.environ["GITHUB_STEP_SUMMARY"] = str(summary)
+    assert recorder("--github", *words).returncode != 0
+    assert "### Not recorded: step <code>" in summary.read_text() and said in summary.read_text()
 
 
 def test_the_script_of_a_workflow_runs_as_the_runner_runs_it(recorder: Recorder, outputs: Path) -> None:

@@ -39,17 +39,20 @@ OUTPUTS = {
     "attach": "image referrer evidence-path",
     "verify": "verdict reason failed-step image report-path",
 }
-AWAITED = {
-    "attach": {"--allow-public-log", "--other-runs"},
+AWAITED: Mapping[str, set[str]] = {
+    "record": set(),
+    "attach": set(),
     "verify": {"--images-from", "--rehearse"},
 }
 """Flags that the actions pass on when asked, and the command line refuses until it has them."""
-AWAITED_OUTPUTS: Mapping[str, set[tuple[str, str]]] = {
-    "record": {("sign", "signer")},
-    "attach": set(),
-    "verify": set(),
+WRITTEN = {
+    ("record", "Record"): set(OUTPUTS["record"].split()),
+    ("record", "Look at who signs"): {"sign"},
+    ("record", "Sign"): {"link-path", "link-sha256", "signed", "signer"},
+    ("attach", "Attach"): set(OUTPUTS["attach"].split()),
+    ("verify", "Verify"): set(OUTPUTS["verify"].split()),
 }
-"""Outputs that only the command line can write, and will, under --github."""
+"""What the command line writes under --github; its own tests say that it does."""
 
 Document = Mapping[str, Any]
 
@@ -150,20 +153,17 @@ def test_every_output_of_a_step_that_is_used_is_written_by_it(action: str) -> No
     written = {each["id"]: _written(action, each) for each in steps(action) if "id" in each}
     used = re.findall(r"steps\.([\w-]+)\.outputs\.([\w-]+)", text(action))
     assert used
-    missing = {(step_id, output) for step_id, output in used if output not in written[step_id]}
-    assert missing == AWAITED_OUTPUTS[action]
+    assert {(step_id, output) for step_id, output in used if output not in written[step_id]} == set()
 
 
 def _written(action: str, step: Document) -> set[str]:
     """What the command line writes under --github, and `name=` in the scripts that a step runs."""
-    if (action, step["name"]) == ("record", "Record"):
-        return set(OUTPUTS["record"].split())
+    by_command = WRITTEN.get((action, step["name"]), set())
     code = step["run"]
     for place in re.findall(r'"\$GITHUB_ACTION_PATH/([\w./-]+)"', code):
         code += (CHECKOUT / action / place).read_text()
-    if action == "verify":
-        code += (CHECKOUT / "verify/outputs.py").read_text()
-    return set(re.findall(r"(?:'|\\n|\")([a-z][a-z0-9-]+)(?:=|\": )", code))
+    assert not by_command or "--github" in code, step["name"]
+    return by_command | set(re.findall(r"(?:'|\\n|\")([a-z][a-z0-9-]+)(?:=|\": )", code))
 
 
 def test_every_input_reaches_a_step_or_says_that_it_does_not(action: str) -> None:
@@ -192,14 +192,23 @@ def test_an_input_of_record_defaults_to_a_variable_of_the_job_unless_it_is_about
             assert expressions == {variable}, name
 
 
-def test_signing_sets_every_variable_that_the_command_line_reads() -> None:
-    assert variables(sign) - step("record", "Sign")["env"].keys() == set()
+@pytest.mark.parametrize("name", ["Look at who signs", "Sign"])
+def test_signing_sets_every_variable_that_the_command_line_reads(name: str) -> None:
+    assert (variables(sign) | {"SIGSTORE_ID_TOKEN"}) - step("record", name)["env"].keys() == set()
+
+
+def test_what_is_looked_at_before_the_command_is_what_is_signed_with_after_it() -> None:
+    before, after = (step("record", name)["env"] for name in ("Look at who signs", "Sign"))
+    same = {"INTOTO_ACTION_WORKING_DIRECTORY", "INTOTO_ACTION_ALLOW_PUBLIC_LOG"}
+    same |= {name for name in after if name.startswith("INTOTO_ACTION_SIGN_")}
+    for name in same - {"INTOTO_ACTION_SIGN_EXPECT", "INTOTO_ACTION_SIGN_PASSWORD_ENV"}:
+        assert before[name] == after[name], name
 
 
 def test_only_the_step_that_signs_sees_the_key() -> None:
     for action, name in (("record", "Sign"), ("attach", "Attach")):
         for each in steps(action):
-            values = [value for key, value in each.get("env", {}).items() if key != "INTOTO_ACTION_HAS_KEY"]
+            values = each.get("env", {}).values()
             holds = re.search(r"\{\{ inputs\.key(-password)? \}\}", " ".join(map(str, values)))
             assert bool(holds) == (each["name"] == name), each["name"]
 
@@ -225,10 +234,29 @@ def test_a_verifier_takes_everything_from_inputs_and_nothing_else(
     assert not variables(command), "and then the action must set them all"
 
 
-@pytest.mark.parametrize(("action", "command"), [("attach", attach), ("verify", verify)])
-def test_a_flag_that_an_action_passes_on_exists(action: str, command: click.Command) -> None:
-    passed = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", _code(CHECKOUT / action / f"{action}.sh")))
-    assert passed - flags(command) - {"--no-verify"} == AWAITED[action]
+@pytest.mark.parametrize(
+    ("script", "command"),
+    [
+        ("attach/attach.sh", attach),
+        ("verify/verify.sh", verify),
+        ("record/prepare.sh", sign),
+        ("record/sign.sh", sign),
+    ],
+)
+def test_a_flag_that_an_action_passes_on_exists(script: str, command: click.Command) -> None:
+    passed = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", _code(CHECKOUT / script)))
+    assert passed - flags(command) == AWAITED[script.partition("/")[0]]
+
+
+def test_what_loosens_a_rule_is_a_literal_on_the_command_line_and_asked_for_by_an_input() -> None:
+    for script in ("record/prepare.sh", "record/sign.sh"):
+        for flag in ("sign-pull-requests", "allow-public-log"):
+            variable = f"INTOTO_ACTION_{flag.upper().replace('-', '_')}"
+            assert f'flag --{flag} "${variable}"\n' in (CHECKOUT / script).read_text()
+    for name in ("Look at who signs", "Sign"):
+        env = step("record", name)["env"]
+        assert env["INTOTO_ACTION_SIGN_PULL_REQUESTS"] == "${{ inputs.sign-pull-requests }}"
+        assert env["INTOTO_ACTION_ALLOW_PUBLIC_LOG"] == "${{ inputs.allow-public-log }}"
 
 
 def test_no_action_loosens_a_check() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -236,9 +237,12 @@ class TestOffline:
         with pytest.raises(Unavailable, match="run it once without --offline"):
             opener(offline=True)
 
+    @pytest.mark.parametrize("hashes", [True, False])
     def test_what_others_put_into_the_cache_is_not_taken(
-        self, opener: Opener, targets: dict[str, bytes]
+        self, opener: Opener, targets: dict[str, bytes], hashes: bool
     ) -> None:
+        opener.mirror.hashes = hashes
+        opener.mirror.publish(targets)
         opener()
         (kept,) = (opener.folder / "cache/intoto-action/tuf").iterdir()
         before = {path: path.read_bytes() for path in kept.rglob("*.json")}
@@ -262,8 +266,31 @@ class TestOffline:
         opener.mirror.publish(targets)
         opener()
         assert opener(offline=True).trust_root
-        (history,) = (opener.folder / "cache/intoto-action/tuf").glob("*/metadata/root_history")
-        (history / "2.root.json").write_bytes(TufFiles({}).first_root)
+
+    def test_a_later_root_of_somebody_else_is_not_followed(
+        self, opener: Opener, targets: dict[str, bytes]
+    ) -> None:
+        opener()
+        other = TufFiles({})
+        other.rotate()
+        other.publish(targets)
+        (kept,) = (opener.folder / "cache/intoto-action/tuf").iterdir()
+        metadata = kept / "metadata"
+        (metadata / "root_history/2.root.json").write_bytes(other.files["2.root.json"])
+        for name in ("timestamp", "snapshot", "targets"):
+            version = "" if name == "timestamp" else "2."
+            (metadata / f"{name}.json").write_bytes(other.files[f"{version}{name}.json"])
+        with pytest.raises(Unavailable, match="run it once"):
+            opener(offline=True)
+
+    def test_targets_that_the_snapshot_does_not_mean_are_not_taken_though_signed(
+        self, opener: Opener
+    ) -> None:
+        opener()
+        (kept,) = (opener.folder / "cache/intoto-action/tuf").iterdir()
+        evil = Forge().trusted_root.encode()
+        (kept / "metadata/targets.json").write_bytes(opener.mirror.targets(1, {"trusted_root.json": evil}))
+        (kept / "targets/trusted_root.json").write_bytes(evil)
         with pytest.raises(Unavailable, match="run it once"):
             opener(offline=True)
 
@@ -381,3 +408,12 @@ class TestWords:
         config["rekorTlogUrls"][0]["url"] = f"https://{hosts['rekor']}:443/api"
         instance = Instance("it", forge.trusted_root.encode(), json.dumps(config).encode())
         assert instance.public_log == public_log
+
+
+def test_what_sigstore_python_logs_does_not_reach_stderr(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Instance("an instance", b"{}", None)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's own, which listen
+    logging.getLogger("sigstore.models").warning("words for nobody")
+    assert capsys.readouterr().err == ""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 
 from intoto_action.formats.verdict import Verdict
+from intoto_action.reason import Reason
 from intoto_action.render.annotations import workflow_commands
 
 
@@ -25,8 +26,20 @@ def test_a_percent_sign_cannot_smuggle_a_line_break(denied: Verdict) -> None:
 
 
 def test_no_more_than_ten_findings_are_annotated(denied: Verdict) -> None:
-    many = msgspec.structs.replace(denied, explanation=denied.explanation * 12, notes=())
-    assert workflow_commands([many]).count("\n") == 10
+    (finding,) = denied.explanation
+    findings = tuple(msgspec.structs.replace(finding, step=f"step {number}") for number in range(12))
+    many = msgspec.structs.replace(denied, explanation=findings, notes=denied.notes * 12)
+    lines = workflow_commands([many]).splitlines()
+    assert [line.partition(" ")[0] for line in lines] == ["::error"] * 10 + ["::notice"] * 10
+
+
+def test_a_step_that_failed_in_three_ways_is_one_annotation_that_counts_the_others(denied: Verdict) -> None:
+    (finding,) = denied.explanation
+    graver = msgspec.structs.replace(finding, reason=Reason.LINK_INVALID)
+    twice = msgspec.structs.replace(denied, explanation=(finding, finding, graver), notes=())
+    (line,) = workflow_commands([twice]).splitlines()
+    assert line.startswith("::error title=link-invalid ")
+    assert "And 2 more" in line
 
 
 def test_a_pass_without_notes_says_nothing() -> None:

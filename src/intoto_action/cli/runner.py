@@ -1,0 +1,47 @@
+"""What a verb hands to the runner of a GitHub job under `--github`: annotations, a summary, files of the job."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from intoto_action.cli.options import tell
+from intoto_action.reason import Misused
+
+
+def notice(text: str) -> None:
+    """Annotate the run with a fact that fails nothing."""
+    from intoto_action.render.annotations import annotation
+
+    click.echo(annotation("notice", text), nl=False, err=True)
+
+
+def summarise(markdown: str) -> None:
+    """Add Markdown to the summary of the job; where that cannot be done, a note says so and nothing fails."""
+    from intoto_action.github.summary import append_summary
+
+    if fault := append_summary(os.environ, markdown):
+        tell(f"there is no summary of this step: {fault}")
+
+
+def job_file(name: str) -> Path:
+    """A path for a file that later steps of the job read: new, in a directory of its own, outside the workspace.
+
+    Raises: Misused when the runner named no directory for such files.
+    """
+    temporary = os.environ.get("RUNNER_TEMP", "")
+    if not temporary:
+        raise Misused(
+            "--github: expected the path of a directory in RUNNER_TEMP, found none; is this a job of GitHub Actions?"
+        )
+    try:
+        parent = Path(temporary, "in-toto")
+        parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=parent)).absolute() / name
+    except OSError as error:
+        raise Misused(
+            f"--github: no file can be made in RUNNER_TEMP {temporary}: {error.strerror}"
+        ) from error
