@@ -237,6 +237,25 @@ def test_a_demand_for_provenance_is_one_that_an_image_without_it_does_not_meet(s
     assert ran.outputs("verify", "verify")["reason"].startswith("provenance-"), ran.log
 
 
+def test_provenance_of_a_file_is_attached_beside_the_evidence_and_verified(shop: Shop) -> None:
+    predicate = {
+        "buildDefinition": {
+            "buildType": "https://github.com/org/intoto-action/buildtypes/steps/v1",
+            "externalParameters": {"source": {"repository": "https://github.com/octo/app"}},
+            "resolvedDependencies": [{"uri": "git+https://github.com/octo/app"}],
+        },
+        "runDetails": {"builder": {"id": "https://ci.example.com/builders/7"}},
+    }
+    write = f"- run: |\n    echo '{json.dumps(predicate)}' > provenance.json\n".replace("{", "{{").replace(
+        "}", "}}"
+    )
+    demand = "    source-repository: https://github.com/octo/app\n"
+    ran = shop.run(shop.job(RECORD_ALL, write, ATTACH + "    provenance: provenance.json\n", VERIFY + demand))
+    assert ran.succeeded, ran.log
+    assert ran.outputs("attach", "attach")["referrer"].startswith("sha256:")
+    assert ran.outputs("verify", "verify")["verdict"] == "pass"
+
+
 def test_warn_does_not_hide_that_the_words_are_wrong(shop: Shop) -> None:
     ran = shop.run(shop.job(VERIFY.replace("${{{{ env.OWNER }}}}", "no/such.pub") + "    on-deny: warn\n"))
     assert not ran.succeeded

@@ -132,7 +132,8 @@ def attach(
     demands = trust.demands(environ=os.environ)
     deadline = Deadline(timeout)
     instance = sigstore.instance()
-    store, resolved = _open(image, registry, deadline, push_with, signing.public_environ(os.environ))
+    environ = keyless.public_environ(signing.public_environ(os.environ))
+    store, resolved = _open(image, registry, deadline, push_with, environ)
     signer = signing.signer(keyless=lambda: keyless.signer(instance))
     prepared = prepare(
         resolved,

@@ -38,6 +38,10 @@ class KeylessOptions(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this is the token that was given; the variable that holds it is no business of a command's."""
         return self.identity_token is not None and value == self.identity_token
 
+    def public_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The environment without the variable that holds the given token: for cosign and credential helpers."""
+        return {name: value for name, value in environ.items() if not self.is_token(value)}
+
     def tokens(self, environ: Mapping[str, str]) -> TokenSource:
         """Where the token will come from."""
         from intoto_action.github.event import from_fork

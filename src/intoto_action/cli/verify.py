@@ -122,7 +122,7 @@ def verify(
 ) -> int:
     """Say whether IMAGE was built as its layout demands, or exactly why not.
 
-    Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry did not answer, 4: rehearsed.
+    Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry or Sigstore did not answer, 4: rehearsed.
     """
     from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
 
@@ -155,7 +155,7 @@ def verify(
             if digest is not None:
                 outcome = _verify_digest(digest, bundles, demands, at, root)
             else:
-                store, reference = _open(subject, registry, deadline, vsa)
+                store, reference = _open(subject, registry, deadline, vsa, keyless)
                 outcome = _verify_image(store, reference, bundles, demands, at, root)
         except _Refused as refused:
             demands = trust.demands(environ=os.environ, provenance=provenance)
@@ -295,14 +295,14 @@ def _verify_digest(
 
 
 def _open(
-    text: str, registry: RegistryOptions, deadline: Deadline, vsa: VsaOptions
+    text: str, registry: RegistryOptions, deadline: Deadline, vsa: VsaOptions, keyless: KeylessOptions
 ) -> tuple[Store, Reference | DirectoryReference]:
     from intoto_action.formats.reference import parse_reference
     from intoto_action.store.open import NATIVE
 
     with _refusing(Reason.INVALID_REFERENCE):
         reference = parse_reference(text)
-    environ = vsa.signing.public_environ(os.environ)
+    environ = keyless.public_environ(vsa.signing.public_environ(os.environ))
     return registry.store(reference, deadline, environ, push_with=NATIVE), reference
 
 

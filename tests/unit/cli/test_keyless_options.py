@@ -85,6 +85,12 @@ def unsigned_token(claims: Mapping[str, object]) -> str:
     return ".".join([*(urlsafe_b64encode(each).decode().rstrip("=") for each in parts), "c2ln"])
 
 
+def test_what_we_start_gets_the_environment_without_the_variable_that_holds_the_token() -> None:
+    environ = {"MY_TOKEN": "s3cr3t", "PATH": "/bin"}
+    assert parse("--identity-token", "s3cr3t").public_environ(environ) == {"PATH": "/bin"}
+    assert parse().public_environ({"EMPTY": "", **environ}) == {"EMPTY": "", **environ}
+
+
 def test_help_says_that_a_token_on_the_command_line_is_no_secret() -> None:
     command = click.command()(keyless_options("sign")(lambda **_: None))
     shown = " ".join(CliRunner().invoke(command, ["--help"]).stdout.split())
