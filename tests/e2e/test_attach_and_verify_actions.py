@@ -228,6 +228,32 @@ def test_what_is_denied_is_said_in_the_outputs_and_warn_lets_it_through(shop: Sh
     assert strict.outputs("verify", "verify")["verdict"] == "deny"
 
 
+REHEARSE = """\
+- uses: {verify}
+  id: verify
+  with:
+    link-dir: ${{{{ runner.temp }}}}/in-toto/links
+    layout: in-toto/root.layout
+    layout-key: ${{{{ env.OWNER }}}}
+    rehearse: true
+"""
+
+
+@pytest.mark.parametrize(
+    ("between", "verdict", "reason"),
+    [("'true'", "rehearsed", ""), ("'echo evil >> dist/app.tar'", "deny", "rule-violation")],
+)
+def test_a_pull_request_from_a_fork_is_rehearsed_without_a_key(
+    shop: Shop, between: str, verdict: str, reason: str
+) -> None:
+    workflow = shop.job(RECORD_ALL, REHEARSE, between=between).replace("on: push", "on: pull_request")
+    ran = shop.runner.run(workflow, job=GitHubJob.pull_request(), secrets={"KEY": shop.key}, fork=True)
+    found = ran.outputs("verify", "verify")
+    assert (found["verdict"], found["reason"]) == (verdict, reason), ran.log
+    assert ran.succeeded == (verdict == "rehearsed")
+    assert shop.key not in ran.log
+
+
 def test_a_demand_for_provenance_is_one_that_an_image_without_it_does_not_meet(shop: Shop) -> None:
     ran = shop.run(
         shop.job(RECORD_ALL, ATTACH, VERIFY + "    source-repository: https://github.com/octo/app\n")
