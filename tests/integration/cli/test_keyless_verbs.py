@@ -233,9 +233,9 @@ def test_a_sigstore_of_ones_own_is_found_by_its_repository_and_looked_at_once(
         assert mirror.asked.count("timestamp.json") == 1
         mirror.reply = HANG
         verify = ("verify", bench.shelf.word, "--layout-key", bench.identity(OWNER), *by_url)
-        ended = bench.run(*verify, "--timeout", "2", environ=home)
+        ended = bench.run(*verify, "--timeout", "8", environ=home)
         assert ended.code == 0, ended
         assert "is taken as it was kept here, signed for use until " in ended.err
-        ended = bench.run(*verify, "--timeout", "2", environ=home | {"HOME": str(tmp_path / "elsewhere")})
+        ended = bench.run(*verify, "--timeout", "8", environ=home | {"HOME": str(tmp_path / "elsewhere")})
         assert ended.code == 3
-        assert f"looking into the TUF repository {mirror.url} was not finished within 2 seconds" in ended.out
+        assert f"looking into the TUF repository {mirror.url} was not finished within" in ended.out

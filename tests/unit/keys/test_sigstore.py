@@ -56,7 +56,13 @@ class Opener:
     first_root: bytes = b""
 
     def __call__(
-        self, *, offline: bool = False, seconds: float = 10, now: datetime | None = None, url: str = ""
+        self,
+        *,
+        offline: bool = False,
+        seconds: float = 10,
+        now: datetime | None = None,
+        url: str = "",
+        deadline: Deadline | None = None,
     ) -> Instance:
         root_file = self.folder / "root.json"
         root_file.write_bytes(self.first_root or self.mirror.first_root)
@@ -64,7 +70,7 @@ class Opener:
             url or self.mirror.url,
             root_file=root_file,
             offline=offline,
-            deadline=Deadline(seconds),
+            deadline=deadline or Deadline(seconds),
             tell=self.notes.append,
             environ=self.environ,
             now=now,
@@ -215,6 +221,12 @@ class TestARepositoryThatFails:
         assert opener.told.endswith(f"signed for use until {good_until:%Y-%m-%d} (5 days ago)")
         with pytest.raises(Unavailable, match=r"\(30 days ago\), and serves at most 30 days longer"):
             opener(now=good_until + GRACE + DAY / 2)
+
+    def test_one_that_hangs_takes_half_of_the_time_that_is_left(self, opener: Opener) -> None:
+        opener()
+        opener.mirror.reply = HANG
+        assert opener(deadline=Deadline(2, clock=lambda: 0.0)).trust_root
+        assert "was not finished within 1 seconds" in opener.told
 
     def test_one_that_comes_back_is_asked_again(self, opener: Opener) -> None:
         opener.mirror.reply = Reply(503)
