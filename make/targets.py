@@ -16,6 +16,8 @@ from make.failure import MakeError
 _REPORTS = BUILD / "reports"
 _SIDE_BY_SIDE = ("-n", "2")
 _UNIT_SECONDS = 60
+_EXAMPLES = 50
+_FEW_EXAMPLES = 10
 _SIGSTORE = ("fulcio", "rekor-server", "timestamp-server")
 _COUNTED = ("failed", "passed", "skipped", "error")
 
@@ -51,7 +53,7 @@ def lint(words: Sequence[str]) -> int:
 def unit(words: Sequence[str]) -> int:
     """The unit tests: no Go, no package of the system, no network but loopback, under a minute."""
     began = time.monotonic()
-    code = pytest([*_SIDE_BY_SIDE, "tests/unit", *words], report="unit")
+    code = _unit_tests(words, examples=_FEW_EXAMPLES)
     seconds = time.monotonic() - began
     if seconds > _UNIT_SECONDS:
         say(f"the unit tests took {seconds:.0f} s; the house keeps them under {_UNIT_SECONDS} s")
@@ -63,7 +65,7 @@ def test(words: Sequence[str]) -> int:
     began = time.monotonic()
     with ThreadPoolExecutor(max_workers=1) as aside:
         parts = aside.submit(real_parts, ())
-        codes = {"lint": lint(()), "unit": unit(words)}
+        codes = {"lint": lint(()), "unit": _unit_tests(words, examples=_EXAMPLES)}
         codes["real parts"] = parts.result()
     there = [
         folder
@@ -140,12 +142,18 @@ def lock(words: Sequence[str]) -> int:
     )
 
 
-def pytest(words: Sequence[str], *, report: str = "pytest") -> int:
-    """Run pytest on the project as it would be installed."""
+def _unit_tests(words: Sequence[str], *, examples: int) -> int:
+    """Whoever waits for them while changing a line gets fewer examples of each property than `make test` tries."""
+    return pytest([*_SIDE_BY_SIDE, "tests/unit", *words], report="unit", examples=examples)
+
+
+def pytest(words: Sequence[str], *, report: str = "pytest", examples: int = _EXAMPLES) -> int:
+    """Run pytest on the project as it would be installed, with so many examples of each property."""
     python = project_python()
     _REPORTS.mkdir(parents=True, exist_ok=True)
     (_REPORTS / f"{report}.xml").unlink(missing_ok=True)
-    return _run([python, "-m", "pytest", f"--junitxml={_REPORTS / report}.xml", *words], python)
+    command = [python, "-m", "pytest", f"--junitxml={_REPORTS / report}.xml", *words]
+    return _run(command, python, {"INTOTO_TEST_EXAMPLES": str(examples)})
 
 
 def where(words: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 """What every test run shares: the marker `needs`, and hypothesis without a clock."""
 
+import os
 import signal
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -13,8 +14,12 @@ pytest_plugins = ["tests.parts.registries", "tests.parts.runner", "tests.parts.s
 
 # The machines that run this share their cores: how long one example took says nothing about the code. Examples differ
 # from run to run, so what 50 of them do not find today, others do tomorrow; a property that needs more says so.
+# `make unit` asks for fewer.
 hypothesis.settings.register_profile(
-    "house", deadline=None, max_examples=50, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "house",
+    deadline=None,
+    max_examples=int(os.environ.get("INTOTO_TEST_EXAMPLES", "50")),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("house")
 

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intoto_action.formats import yaml
-from intoto_action.formats.yaml import Mapping, Misplaced, Node, Scalar, Sequence, compose_yaml, parse_yaml
+from intoto_action.formats.yaml import (
+    Bounds,
+    Mapping,
+    Misplaced,
+    Node,
+    Scalar,
+    Sequence,
+    compose_documents,
+    compose_yaml,
+    parse_yaml,
+)
 from intoto_action.reason import Malformed
 
 
@@ -96,8 +106,11 @@ def test_a_file_over_one_mebibyte_is_not_read() -> None:
     assert "at most 1048576 bytes" in fault("a: " + "x" * (1 << 20))
 
 
-def test_more_than_100000_values_are_not_read() -> None:
-    assert "at most 100000 values" in fault("[" + "1," * 100_001 + "]")
+def test_more_values_than_the_bound_are_not_read() -> None:
+    with pytest.raises(Malformed, match="at most 100 values"):
+        compose_documents(b"[" + b"1," * 101 + b"]", "f.yaml", Bounds(nodes=100))
+    assert compose_documents(b"[" + b"1," * 99 + b"]", "f.yaml", Bounds(nodes=100))
+    assert Bounds().nodes == 100_000
 
 
 def test_bytes_that_are_no_text_are_malformed() -> None:
