@@ -152,7 +152,7 @@ def pytest(words: Sequence[str], *, report: str = "pytest", examples: int = _EXA
     python = project_python()
     _REPORTS.mkdir(parents=True, exist_ok=True)
     (_REPORTS / f"{report}.xml").unlink(missing_ok=True)
-    command = [python, "-m", "pytest", f"--junitxml={_REPORTS / report}.xml", *words]
+    command: list[str | Path] = [python, "-m", "pytest", f"--junitxml={_REPORTS / report}.xml", *words]
     return _run(command, python, {"INTOTO_TEST_EXAMPLES": str(examples)})
 
 
