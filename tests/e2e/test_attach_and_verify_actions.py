@@ -229,6 +229,32 @@ def test_what_is_denied_is_said_in_the_outputs_and_warn_lets_it_through(shop: Sh
     assert strict.outputs("verify", "verify")["verdict"] == "deny"
 
 
+REHEARSE = """\
+- uses: {verify}
+  id: verify
+  with:
+    link-dir: ${{{{ runner.temp }}}}/in-toto/links
+    layout: in-toto/root.layout
+    layout-key: ${{{{ env.OWNER }}}}
+    rehearse: true
+"""
+
+
+@pytest.mark.parametrize(
+    ("between", "verdict", "reason"),
+    [("'true'", "rehearsed", ""), ("'echo evil >> dist/app.tar'", "deny", "rule-violation")],
+)
+def test_a_pull_request_from_a_fork_is_rehearsed_without_a_key(
+    shop: Shop, between: str, verdict: str, reason: str
+) -> None:
+    workflow = shop.job(RECORD_ALL, REHEARSE, between=between).replace("on: push", "on: pull_request")
+    ran = shop.runner.run(workflow, job=GitHubJob.pull_request(), secrets={"KEY": shop.key}, fork=True)
+    found = ran.outputs("verify", "verify")
+    assert (found["verdict"], found["reason"]) == (verdict, reason), ran.log
+    assert ran.succeeded == (verdict == "rehearsed")
+    assert shop.key not in ran.log
+
+
 def test_a_demand_for_provenance_is_one_that_an_image_without_it_does_not_meet(shop: Shop) -> None:
     ran = shop.run(
         shop.job(RECORD_ALL, ATTACH, VERIFY + "    source-repository: https://github.com/octo/app\n")
@@ -236,6 +262,25 @@ def test_a_demand_for_provenance_is_one_that_an_image_without_it_does_not_meet(s
     assert not ran.succeeded
     assert ran.outputs("attach", "attach")["referrer"]
     assert ran.outputs("verify", "verify")["reason"].startswith("provenance-"), ran.log
+
+
+def test_provenance_of_a_file_is_attached_beside_the_evidence_and_verified(shop: Shop) -> None:
+    predicate = {
+        "buildDefinition": {
+            "buildType": "https://github.com/org/intoto-action/buildtypes/steps/v1",
+            "externalParameters": {"source": {"repository": "https://github.com/octo/app"}},
+            "resolvedDependencies": [{"uri": "git+https://github.com/octo/app"}],
+        },
+        "runDetails": {"builder": {"id": "https://ci.example.com/builders/7"}},
+    }
+    write = f"- run: |\n    echo '{json.dumps(predicate)}' > provenance.json\n".replace("{", "{{").replace(
+        "}", "}}"
+    )
+    demand = "    source-repository: https://github.com/octo/app\n"
+    ran = shop.run(shop.job(RECORD_ALL, write, ATTACH + "    provenance: provenance.json\n", VERIFY + demand))
+    assert ran.succeeded, ran.log
+    assert ran.outputs("attach", "attach")["referrer"].startswith("sha256:")
+    assert ran.outputs("verify", "verify")["verdict"] == "pass"
 
 
 def test_warn_does_not_hide_that_the_words_are_wrong(shop: Shop) -> None:

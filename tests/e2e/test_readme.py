@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tests.parts.github_job import GitHubJob
 from tests.parts.registries import RunningRegistry
+from tests.parts.sigstore import SIGSTORE, PrivateSigstore
 from tests.parts.tools import tool
 
 ROOT = Path(__file__).parents[2]
@@ -62,12 +64,43 @@ def test_the_commands_of_the_quickstart_work_as_they_stand(
     assert "DENIED: rule-violation" in done.stdout
 
 
+@pytest.mark.needs("cosign", "crane", "buildah", *SIGSTORE)
+def test_the_commands_without_keys_of_the_readme_work_on_a_sigstore_of_one_s_own(
+    ghcr_like_registry: RunningRegistry,
+    container_environ: Mapping[str, str],
+    sigstore: PrivateSigstore,
+    source: Path,
+    tmp_path: Path,
+) -> None:
+    """As they stand, but for the words that name another Sigstore than the public one, and its issuer."""
+    image = f"{ghcr_like_registry.address}/readme/keyless"
+    registries = tmp_path / "registries.conf"
+    registries.write_text(f'[[registry]]\nlocation = "{ghcr_like_registry.address}"\ninsecure = true\n')
+    environ = {**container_environ, "IMAGE": image, "CONTAINERS_REGISTRIES_CONF": str(registries)}
+    desk = tmp_path / "desk"
+    built = _run(f"buildah build --quiet --tag app {source}", desk, environ)
+    assert built.returncode == 0, built.stderr
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    said = ""
+    for block, workflow in zip(blocks, ("layout.yml", "release.yml", ""), strict=True):
+        words = block.replace("--keyless", f"--keyless --sigstore {sigstore.trust_config}")
+        words = words.replace(" verify ", f" verify --sigstore {sigstore.trust_config} ")
+        words = words.replace("layout functionary", f"layout functionary --issuer {sigstore.issuer}")
+        words = words.replace("ref: refs/heads/main}", f'ref: refs/heads/main, issuer: "{sigstore.issuer}"}}')
+        vouched = sigstore.environ(GitHubJob(workflow=workflow)) if workflow else {}
+        done = _run(words, desk, {**environ, **vouched})
+        assert done.returncode == 0, done.stdout + done.stderr
+        said = done.stdout
+    assert said.startswith(f"PASS · {image}@sha256:")
+    assert "https://github.com/octo/app/.github/workflows/release.yml@refs/heads/main" in said
+
+
 def _commands(page: Path) -> str:
     return "\n".join(re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL))
 
 
 def _run(script: str, desk: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    desk.mkdir()
+    desk.mkdir(exist_ok=True)
     places = (str(Path(sys.executable).parent), str(tool("cosign").parent), environ["PATH"])
     return subprocess.run(
         ["bash", "-eu", "-c", script],

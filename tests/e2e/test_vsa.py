@@ -368,7 +368,9 @@ class TestKeyless:
         keyless = ("--vsa-key", "keyless:", "--sigstore", str(sigstore.trust_config))
         return app.verify(*keyless, *words, job=sigstore.environ(self.VERIFIER))
 
-    def accepts(self, app: Deployed, sigstore: PrivateSigstore, job: GitHubJob, *, fails: bool = False) -> str:
+    def accepts(
+        self, app: Deployed, sigstore: PrivateSigstore, job: GitHubJob, *, fails: bool = False
+    ) -> str:
         write_policies(app)
         words = ["--allow-http-registry", "--type", PREDICATE_TYPE, "--policy", "cosign.rego"]
         words += ["--trusted-root", str(sigstore.trusted_root)]

@@ -66,10 +66,10 @@ class Draft:
         assert step is not None
         return step.expected_products
 
-    def faults(self, text: str) -> list[str]:
+    def faults(self, text: str, at: datetime = NOW) -> list[str]:
         """What is said of a bad layout, without the path of the file."""
         with pytest.raises(BadLayout) as raised:
-            self.compile(text)
+            self.compile(text, at=at)
         lines = [str(fault) for fault in raised.value.faults]
         assert str(raised.value) == "\n".join(lines)
         return [line.removeprefix(f"{self.file}:") for line in lines]

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 from securesystemslib.signer._crypto_signer import CryptoSigner
 from tests.parts.loopback import Asked, Loopback, Reply
-from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 S = TypeVar("S", Targets, Snapshot, Timestamp)
 
@@ -19,10 +19,11 @@ _WEEK = timedelta(days=7)
 
 
 class TufFiles:
-    """The files of a repository, by their paths."""
+    """The files of a repository, by their paths. Without `hashes` metadata names other metadata by version only."""
 
     def __init__(self, targets: Mapping[str, bytes]) -> None:
         self.files: dict[str, bytes] = {}
+        self.hashes = True
         self._signer = CryptoSigner.generate_ed25519()
         self._version = 0
         self._root_version = 0
@@ -52,19 +53,27 @@ class TufFiles:
         self._version += 1
         until = expires or _now() + _WEEK
         version = self._version
+        listed = self.targets(version, targets, until)
+        snapshot = Snapshot(version=version, expires=until)
+        snapshot.meta["targets.json"] = self._meta(version, listed)
+        signed_snapshot = self._sign(snapshot)
+        timestamp = Timestamp(version=version, expires=until)
+        timestamp.snapshot_meta = self._meta(version, signed_snapshot)
+        self.files |= {
+            f"{version}.targets.json": listed,
+            f"{version}.snapshot.json": signed_snapshot,
+            "timestamp.json": self._sign(timestamp),
+        }
+
+    def targets(self, version: int, targets: Mapping[str, bytes], expires: datetime | None = None) -> bytes:
+        """A signed targets.json for these targets, which are put among the files."""
         files = {name: TargetFile.from_data(name, content, ["sha256"]) for name, content in targets.items()}
         for name, content in targets.items():
             self.files[f"targets/{files[name].hashes['sha256']}.{name}"] = content
-        listed = self._sign(Targets(version=version, expires=until, targets=files))
-        snapshot = Snapshot(version=version, expires=until)
-        snapshot.meta["targets.json"].version = version
-        timestamp = Timestamp(version=version, expires=until)
-        timestamp.snapshot_meta.version = version
-        self.files |= {
-            f"{version}.targets.json": listed,
-            f"{version}.snapshot.json": self._sign(snapshot),
-            "timestamp.json": self._sign(timestamp),
-        }
+        return self._sign(Targets(version=version, expires=expires or _now() + _WEEK, targets=files))
+
+    def _meta(self, version: int, content: bytes) -> MetaFile:
+        return MetaFile.from_data(version, content, ["sha256"]) if self.hashes else MetaFile(version)
 
     def _sign(self, signed: S) -> bytes:
         metadata = Metadata(signed)

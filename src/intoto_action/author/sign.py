@@ -13,11 +13,12 @@ from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope
 from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key, PublicKey
 from intoto_action.formats.layout import Layout, encode_layout, parse_instant, parse_layout
+from intoto_action.formats.spelling import quoted
 from intoto_action.formats.yaml import YAML_CAP
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.sealing import append_signature, seal
-from intoto_action.keys.words import open_public_key
-from intoto_action.reason import Misused
+from intoto_action.keys.words import elsewhere, open_public_key
+from intoto_action.reason import Malformed, Misused
 from intoto_action.store.files import read_capped
 from intoto_action.trust.keyless import claimed_certificate
 from intoto_action.trust.signature import check_signature
@@ -42,7 +43,13 @@ def compile_file(path: Path, *, at: datetime) -> Compiled:
     directory = path.absolute().parent
 
     def read_key(text: str) -> Key:
-        return open_public_key(str(directory / text), environ={})
+        if elsewhere(text) is not None:
+            # Whoever looks at a layout that somebody proposes must not run gpg where that layout says.
+            found = (
+                f"{quoted(text)}, the URI of one: export it into a file (gpg --armor --export FINGERPRINT)"
+            )
+            raise Malformed(str(path), "the path of a public key", found)
+        return open_public_key(str(directory / text), environ={}, at=at)
 
     raw = read_capped(path, YAML_CAP, "the layout")
     return compile_layout(raw, str(path), read_key=read_key, at=at)

@@ -16,6 +16,7 @@ from intoto_action.cli.options import (
     SigningOptions,
     SigstoreOptions,
     example,
+    refuse_overwriting,
     registry_options,
     signing_options,
     sigstore_options,
@@ -114,6 +115,10 @@ def attach(
     from intoto_action.attach.collect import collect
     from intoto_action.formats.reference import parse_free_tag
 
+    if output is not None:
+        inside = (word.partition("=")[2] for word in files)
+        read = (layout, provenance, *inside, *trust.words, *sigstore.words, signing.key, signing.public_key)
+        refuse_overwriting("--output", output, read)
     checked_tags = tuple(parse_free_tag(tag) for tag in tags)
     signed_layout = _read_layout(layout)
     collected = collect(link_dir)
@@ -127,7 +132,8 @@ def attach(
     demands = trust.demands(environ=os.environ)
     deadline = Deadline(timeout)
     instance = sigstore.instance()
-    store, resolved = _open(image, registry, deadline, push_with, signing.public_environ(os.environ))
+    environ = keyless.public_environ(signing.public_environ(os.environ))
+    store, resolved = _open(image, registry, deadline, push_with, environ)
     signer = signing.signer(keyless=lambda: keyless.signer(instance))
     prepared = prepare(
         resolved,

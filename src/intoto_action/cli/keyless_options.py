@@ -38,6 +38,10 @@ class KeylessOptions(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this is the token that was given; the variable that holds it is no business of a command's."""
         return self.identity_token is not None and value == self.identity_token
 
+    def public_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The environment without the variable that holds the given token: for cosign and credential helpers."""
+        return {name: value for name, value in environ.items() if not self.is_token(value)}
+
     def tokens(self, environ: Mapping[str, str]) -> TokenSource:
         """Where the token will come from."""
         from intoto_action.github.event import from_fork
@@ -73,10 +77,11 @@ class KeylessOptions(msgspec.Struct, frozen=True, kw_only=True):
         from intoto_action.keys.oidc import AUDIENCE
         from intoto_action.keys.sigstore import known_instance
 
-        self.tokens(environ).check(AUDIENCE)
+        tokens = self.tokens(environ)
+        tokens.check(AUDIENCE)
         known = known_instance(sigstore.word, root_file=sigstore.root_file)
         if known is not None and not self.allow_public_log:
-            check_visibility(visibility(environ), known.public_log)
+            check_visibility(tokens.visibility() or visibility(environ), known.public_log)
         if known is not None:
             known.trust_config  # noqa: B018 - says what is missing
 
@@ -162,10 +167,12 @@ def say_signer(signer: Signer) -> None:
 
 def proposed(signer: Signer) -> Proposal | None:
     """Who signed without a key, for a layout.yaml; None when a key did."""
+    from intoto_action.formats.identity import Identity
+
+    if not isinstance(signer.key, Identity):
+        return None  # and nothing of Sigstore is imported
+    from intoto_action.author.propose import propose_certificate
     from intoto_action.keys.keyless import certificate_of
 
-    if (certificate := certificate_of(signer)) is None:
-        return None
-    from intoto_action.author.propose import propose_certificate
-
-    return propose_certificate(certificate, "the new signature")
+    certificate = certificate_of(signer)
+    return propose_certificate(certificate, "the new signature") if certificate else None

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -86,6 +87,8 @@ class Verbs(click.Group):
         say = _annotate if _is_for_runner(sys.argv[1:] if args is None else args) else _tell
         if any(_NO_WORD.search(word) for word in args or ()):
             return say("error: expected words without NUL characters and lone surrogates", ExitCode.USAGE)
+        # Of a stranger's certificate; it would be told on stderr, in words that are not for its reader.
+        warnings.filterwarnings("ignore", message="Parsed a serial number")
         try:
             result = super().main(args, prog_name, _NO_COMPLETION, standalone_mode=False, **extra)
             sys.stdout.flush()

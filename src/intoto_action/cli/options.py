@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -91,7 +91,13 @@ class SigningOptions(msgspec.Struct, frozen=True):
 
         if self.key is not None and self.keyless:
             raise Misused("expected --key or --keyless, found both")
-        return self.keyless or self.key == KEYLESS
+        keyless = self.keyless or self.key == KEYLESS
+        if keyless and self.public_key:
+            raise Misused(
+                "--public-key: expected beside a key, found beside an identity, whose certificate holds its own; "
+                "leave it out"
+            )
+        return keyless
 
     def signer(
         self, environ: Mapping[str, str] = os.environ, *, keyless: Callable[[], Signer] | None = None
@@ -156,6 +162,11 @@ class SigstoreOptions(msgspec.Struct, frozen=True):
     word: str
     root_file: Path | None
     offline: bool
+
+    @property
+    def words(self) -> tuple[str | Path | None, ...]:
+        """The words that may name files which are read."""
+        return self.word, self.root_file
 
     def instance(self) -> InstanceOnce:
         """The instance, opened by whoever needs it first."""
@@ -303,6 +314,16 @@ def _registry_options(allow_http_registry: bool, token_realm: Sequence[str]) -> 
         if "/" in host or "@" in host or any(each.isspace() for each in host):
             raise Misused(f"--token-realm: expected hosts, with a port if need be, found {host[:200]!r}")
     return RegistryOptions(allow_http_registry, realms)
+
+
+def refuse_overwriting(flag: str, written: Path, words: Iterable[str | Path | None]) -> None:
+    """Refuse to write a file over one that other words of the command name: keys above all, which nothing brings back.
+
+    Words that name no file at all (`env:NAME`, an identity) do no harm here. Raises: Misused.
+    """
+    place = os.path.realpath(written)
+    if any(os.path.realpath(word) == place for word in words if word and "\0" not in str(word)):
+        raise Misused(f"{flag} {written} would overwrite another file of this command: name a new one")
 
 
 def pair(flag: str, form: str, word: str) -> tuple[str, str]:

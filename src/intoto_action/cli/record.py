@@ -322,10 +322,8 @@ def _say(recorded: Recorded, who: list[str]) -> None:
         _print(
             published.sha256 if recorded.return_value is None else f"\n{published.sha256}", published.sha256
         )
-        tell(
-            f"unsigned link {published.path}; sign it with: intoto-action sign --key KEY --step-name STEP --expect "
-            f"{published.sha256} {published.path}"
-        )
+        tell(f"unsigned link {published.path}; sign it with:")
+        click.echo(f"    {_sign_command(published, recorded, who)}", err=True)
     else:
         tell(f"link {published.path}, signed by {published.signer.key}")
         say_signer(published.signer)

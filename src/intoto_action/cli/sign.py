@@ -136,7 +136,7 @@ def _write(link: _Link, signer: Signer, expected: ExpectedStep | None, *, force:
     from intoto_action.record.publish import write_signed
 
     if expected is not None:
-        expected.check(signer)
+        expected.check_signer(signer)
     written = write_signed(link.path.parent, link.step, link.payload, signer, force=force)
     if written.name != link.path.name:
         link.path.unlink(missing_ok=True)

@@ -33,6 +33,11 @@ class TrustOptions(msgspec.Struct, frozen=True, kw_only=True):
     layout_expires_after: datetime | None = None
     same_run: bool = False
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that may name files which are read."""
+        return (*self.layout_keys, *self.attesters, *self.revoked)
+
     def demands(
         self,
         *,

@@ -50,6 +50,10 @@ def write_report(verdicts: Sequence[Verdict], path: Path) -> None:
     write_whole(path, shown(verdicts, form).encode(), overwrite=True)
 
 
+NOTHING = Verdict(verdict=DENY)
+"""What is told where there was nothing to decide on: never a pass."""
+
+
 def hand_over(verdicts: Sequence[Verdict], report: Path, on_deny: str) -> None:
     """Hand verdicts to the runner of a GitHub job: outputs, annotations, the summary.
 
@@ -71,7 +75,7 @@ def outputs(verdicts: Sequence[Verdict]) -> dict[str, str]:
 
     `image` is for deploying: only what a digest names, one a line (of an image directory, the digest).
     """
-    first = next((each for each in verdicts if each.verdict != PASS), verdicts[0])
+    first = next((each for each in verdicts if each.verdict != PASS), verdicts[0] if verdicts else NOTHING)
     steps = [each.name for each in first.steps if each.verdict == DENY]
     steps += [each.step for each in first.explanation if each.step is not None]
     return {
@@ -82,10 +86,15 @@ def outputs(verdicts: Sequence[Verdict]) -> dict[str, str]:
     }
 
 
-def exit_code(verdicts: Sequence[Verdict], on_deny: str) -> ExitCode:
-    """The worst of them: a denial before an error of the infrastructure; `warn` lets denials through, errors not."""
-    if any(each.verdict == DENY for each in verdicts) and on_deny == "fail":
+def exit_code(verdicts: Sequence[Verdict], on_deny: str, let_through: ExitCode = ExitCode.PASS) -> ExitCode:
+    """The worst of them: a denial before an error of the infrastructure; `warn` lets denials through, errors not.
+
+    `let_through` is the code for denials that `warn` lets through: that of a rehearsal is no pass either. Nothing at
+    all is a denial, and what is neither a pass nor let through keeps its own code.
+    """
+    if not verdicts or (on_deny != "warn" and any(each.verdict == DENY for each in verdicts)):
         return ExitCode.DENIED
     if any(each.verdict == ERROR for each in verdicts):
         return ExitCode.INFRASTRUCTURE
-    return ExitCode.PASS
+    others = (each.exit_code for each in verdicts if each.verdict not in {DENY, PASS})
+    return next(others, let_through if any(each.verdict == DENY for each in verdicts) else ExitCode.PASS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from intoto_action.cli.options import (
     SigstoreOptions,
     example,
     format_option,
+    refuse_overwriting,
     registry_options,
     sigstore_options,
     timeout_option,
@@ -25,7 +26,7 @@ from intoto_action.cli.provenance_options import provenance_demand
 from intoto_action.cli.trust_options import TrustOptions, trust_options
 from intoto_action.cli.vsa_options import VsaOptions, vsa_options
 from intoto_action.deadline import Deadline
-from intoto_action.reason import Malformed, Misused, Reason
+from intoto_action.reason import ExitCode, Malformed, Misused, Reason
 
 if TYPE_CHECKING:
     from intoto_action.decide.attestation import Attestation
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
     from intoto_action.formats.verdict import Verdict
     from intoto_action.keys.sigstore_root import SigstoreRoot
     from intoto_action.store.interface import Store
+    from intoto_action.verify.manifest_files import ManifestImages
 
 
 @click.command(
     epilog=example(
         "intoto-action verify --layout-key owner.pub ghcr.io/octo/app:1.2",
         "intoto-action verify --layout-key owner.pub --layout root.layout --link-dir links",
+        "intoto-action verify --layout-key owner.pub --layout root.layout --link-dir links --rehearse",
+        "intoto-action verify --layout-key owner.pub --images-from 'k8s/**/*.yaml'",
         "intoto-action verify --layout-key owner.pub --vsa-key vsa ghcr.io/octo/app@sha256:…",
     )
 )
@@ -54,6 +58,12 @@ if TYPE_CHECKING:
     "--link-dir", type=click.Path(path_type=Path), metavar="DIR", help="Verify these links, without an image."
 )
 @click.option(
+    "--images-from",
+    multiple=True,
+    metavar="GLOB",
+    help="Verify every image in the Kubernetes manifests that match, e.g. 'k8s/**/*.yaml'. Repeatable.",
+)
+@click.option(
     "--digest", metavar="sha256:…", help="Verify the image with this digest by --bundle, without a registry."
 )
 @click.option(
@@ -63,6 +73,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Evidence from a file that attach --output wrote, or provenance, in place of the registry's. Repeatable.",
+)
+@click.option(
+    "--rehearse",
+    is_flag=True,
+    help="With --link-dir: decide all but who signed, of links that may be unsigned. Never a pass.",
 )
 @vsa_options
 @keyless_options("verify")
@@ -90,8 +105,10 @@ def verify(
     provenance: ProvenanceDemand | None,
     layout: Path | None,
     link_dir: Path | None,
+    images_from: tuple[str, ...],
     digest: str | None,
     bundles: tuple[Path, ...],
+    rehearse: bool,
     vsa: VsaOptions,
     keyless: KeylessOptions,
     on_deny: str,
@@ -105,21 +122,20 @@ def verify(
 ) -> int:
     """Say whether IMAGE was built as its layout demands, or exactly why not.
 
-    Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry did not answer.
+    Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry or Sigstore did not answer, 4: rehearsed.
     """
-    from intoto_action.cli.verdicts import exit_code, hand_over, print_verdicts, write_report
+    from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
 
-    if github and report is None:
-        from intoto_action.cli.runner import job_file
-
-        report = job_file("verdict.json")
-    _check_words(trust, layout, link_dir, digest, bundles, report, images)
-    if link_dir is not None and provenance is not None:
-        raise Misused(
-            "--source-repository, --source-ref and --builder-id speak of an image: leave them out with --link-dir"
-        )
-    files = tuple(each for each in (layout, *bundles, report) if each is not None)
-    vsa.check(len(images) + (digest is not None), bool(images), files, keyless, sigstore)
+    report = report or _report_of_the_job(github)
+    _check_words(trust, layout, link_dir, digest, bundles, images, images_from)
+    _check_links_words(link_dir, rehearse, provenance)
+    read = (layout, *bundles, *trust.words, *sigstore.words)
+    if report is not None:
+        refuse_overwriting("--report", report, (*read, *vsa.words))
+    manifests = _manifests(images_from) if images_from else None
+    subjects = images if manifests is None else manifests.references
+    given = bool(images or images_from)
+    vsa.check(len(subjects) + (digest is not None), given, (*read, report), keyless, sigstore)
     at = datetime.now(UTC)
     deadline = Deadline(timeout)
     instance = sigstore.instance()
@@ -128,17 +144,18 @@ def verify(
     if issuer is not None:
         issuer.refuse_for(trust.demands(environ=os.environ))
     verdicts = []
-    for subject in images or (digest or str(link_dir),):
+    for subject in subjects if images or images_from else (digest or str(link_dir),):
         try:
             demands = trust.demands(environ=os.environ, layout=_layout(layout), provenance=provenance)
             if link_dir is not None:
-                verdicts.append(_verify_links(link_dir, demands, at, root))
+                decide = _rehearse if rehearse else _verify_links
+                verdicts.append(decide(link_dir, demands, at, root))
                 continue
             store = None
             if digest is not None:
                 outcome = _verify_digest(digest, bundles, demands, at, root)
             else:
-                store, reference = _open(subject, registry, deadline, vsa)
+                store, reference = _open(subject, registry, deadline, vsa, keyless)
                 outcome = _verify_image(store, reference, bundles, demands, at, root)
         except _Refused as refused:
             demands = trust.demands(environ=os.environ, provenance=provenance)
@@ -147,14 +164,34 @@ def verify(
         if issuer is not None:
             issuer.consider(len(verdicts), outcome, demands, store, at=at)
         verdicts.append(outcome.verdict)
+    if manifests is not None:
+        verdicts = manifests.tell(verdicts)
     if issuer is not None:
         verdicts = issuer.issue(verdicts)
+    if manifests is not None:
+        verdicts += manifests.refusals(trust.demands(environ=os.environ, provenance=provenance))
     print_verdicts(verdicts, form)
     if report is not None:
         write_report(verdicts, report)
-    if github and report is not None:
+        _hand_over(verdicts, report, on_deny, github)
+    return exit_code(verdicts, on_deny, ExitCode.REHEARSED if rehearse else ExitCode.PASS)
+
+
+def _hand_over(verdicts: Sequence[Verdict], report: Path, on_deny: str, github: bool) -> None:
+    """Tell the runner of a GitHub job, where there is one."""
+    if github:
+        from intoto_action.cli.verdicts import hand_over
+
         hand_over(verdicts, report, on_deny)
-    return exit_code(verdicts, on_deny)
+
+
+def _report_of_the_job(github: bool) -> Path | None:
+    """Where the verdict lies for later steps of a job, when nobody named a file."""
+    if not github:
+        return None
+    from intoto_action.cli.runner import job_file
+
+    return job_file("verdict.json")
 
 
 class _Refused(Exception):
@@ -180,11 +217,13 @@ def _check_words(
     link_dir: Path | None,
     digest: str | None,
     bundles: tuple[Path, ...],
-    report: Path | None,
     images: tuple[str, ...],
+    images_from: tuple[str, ...],
 ) -> None:
-    if sum((bool(images), link_dir is not None, digest is not None)) != 1:
-        raise Misused("expected one of: IMAGE…, --link-dir DIR, or --digest sha256:… with --bundle FILE")
+    if sum((bool(images), bool(images_from), link_dir is not None, digest is not None)) != 1:
+        raise Misused(
+            "expected one of: IMAGE…, --images-from GLOB, --link-dir DIR, or --digest sha256:… with --bundle FILE"
+        )
     if not trust.layout_keys:
         raise Misused(
             "expected --layout-key PUB: without the key of the layout's owner, anybody could have written the layout"
@@ -197,13 +236,19 @@ def _check_words(
         raise Misused(
             "--bundle, --subject-step, --attester and --same-as speak of an image: leave them out with --link-dir"
         )
-    given = [each for each in (layout, *bundles) if each is not None]
-    if report is not None and any(each.resolve() == report.resolve() for each in given):
-        raise Misused(f"--report {report} would overwrite what is verified: name another file")
     if digest is not None and not bundles:
         raise Misused("expected --bundle FILE beside --digest: there is no registry to ask")
-    if bundles and len(images) > 1:
+    if bundles and (len(images) > 1 or images_from):
         raise Misused("expected one IMAGE with --bundle: evidence is of one image")
+
+
+def _check_links_words(link_dir: Path | None, rehearse: bool, provenance: ProvenanceDemand | None) -> None:
+    if rehearse and link_dir is None:
+        raise Misused("expected --link-dir DIR beside --rehearse: an image is verified, or not")
+    if link_dir is not None and provenance is not None:
+        raise Misused(
+            "--source-repository, --source-ref and --builder-id speak of an image: leave them out with --link-dir"
+        )
 
 
 def _layout(path: Path | None) -> Envelope | None:
@@ -218,11 +263,24 @@ def _layout(path: Path | None) -> Envelope | None:
         return parse_signed(raw, str(path))
 
 
+def _manifests(globs: tuple[str, ...]) -> ManifestImages:
+    from intoto_action.verify.manifest_files import images_in_manifests
+
+    return images_in_manifests(globs, Path())
+
+
 def _verify_links(directory: Path, demands: Demands, at: datetime, root: SigstoreRoot) -> Verdict:
     from intoto_action.store.link_directory import each_link
     from intoto_action.verify.verify import verify_links
 
     return verify_links(each_link(directory), None, demands, at=at, sigstore=root)
+
+
+def _rehearse(directory: Path, demands: Demands, at: datetime, root: SigstoreRoot) -> Verdict:
+    from intoto_action.store.link_directory import each_link, each_unsigned_link
+    from intoto_action.verify.rehearse import rehearse_links
+
+    return rehearse_links(each_link(directory), each_unsigned_link(directory), demands, at=at, sigstore=root)
 
 
 def _verify_digest(
@@ -237,14 +295,14 @@ def _verify_digest(
 
 
 def _open(
-    text: str, registry: RegistryOptions, deadline: Deadline, vsa: VsaOptions
+    text: str, registry: RegistryOptions, deadline: Deadline, vsa: VsaOptions, keyless: KeylessOptions
 ) -> tuple[Store, Reference | DirectoryReference]:
     from intoto_action.formats.reference import parse_reference
     from intoto_action.store.open import NATIVE
 
     with _refusing(Reason.INVALID_REFERENCE):
         reference = parse_reference(text)
-    environ = vsa.signing.public_environ(os.environ)
+    environ = keyless.public_environ(vsa.signing.public_environ(os.environ))
     return registry.store(reference, deadline, environ, push_with=NATIVE), reference
 
 

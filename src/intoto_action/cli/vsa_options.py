@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from intoto_action.cli.keyless_options import KeylessOptions
-from intoto_action.cli.options import Callback, SigningOptions, SigstoreOptions, group
+from intoto_action.cli.options import Callback, SigningOptions, SigstoreOptions, group, refuse_overwriting
 from intoto_action.reason import Misused
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ class VsaOptions(msgspec.Struct, frozen=True):
         """Whether there are to be VSAs."""
         return self.signing.key is not None
 
+    @property
+    def words(self) -> tuple[str | None, ...]:
+        """The words that may name files which are read."""
+        return self.signing.key, self.signing.public_key
+
     def issuer(self, keyless: KeylessOptions, instance: InstanceOnce, root: SigstoreRoot) -> Issuer | None:
         """Open the key; None when no VSA is wanted. Raises: Misused."""
         from intoto_action.verify.issuing import Issuer
@@ -43,11 +48,11 @@ class VsaOptions(msgspec.Struct, frozen=True):
         self,
         images: int,
         has_registry: bool,
-        others: tuple[Path, ...],
+        others: tuple[str | Path | None, ...],
         keyless: KeylessOptions,
         sigstore: SigstoreOptions,
     ) -> None:
-        """Look at the words beside the others of `verify`: `others` are files that it reads or writes.
+        """Look at the words beside the others of `verify`: `others` may name files that it reads or writes.
 
         Raises: Misused.
         """
@@ -69,8 +74,7 @@ class VsaOptions(msgspec.Struct, frozen=True):
             raise Misused(
                 "expected one IMAGE with --vsa FILE: a VSA is of one image; without it each gets its own"
             )
-        if any(each.resolve() == self.file.resolve() for each in (*others, Path(self.signing.key or ""))):
-            raise Misused(f"--vsa {self.file} would overwrite another file of this command: name a new one")
+        refuse_overwriting("--vsa", self.file, (*others, *self.words))
 
 
 def vsa_options(callback: Callback[R]) -> Callback[R]:

@@ -33,11 +33,14 @@ from intoto_action.trust.signature import examine
 
 __all__ = [
     "Attestation",
+    "Learnt",
     "Outcome",
     "accept_outer_signature_first",
+    "command_notes",
     "consider",
     "criteria",
     "decide",
+    "verdict_of",
 ]
 
 NO_IMAGE = "not checked: no image was given"
@@ -108,7 +111,7 @@ def consider(
         _phases(candidate, image, demands, provenance, at, sigstore, learnt)
     except Denied as denied:
         findings = denied.findings
-    verdict = _verdict(learnt, demands, findings)
+    verdict = verdict_of(learnt, demands, findings, PASS)
     attestation = candidate if isinstance(candidate, Attestation) else None
     return Outcome(verdict, learnt.evidence, learnt.chain, image, attestation, learnt.provenance)
 
@@ -122,6 +125,8 @@ def _phases(
     sigstore: TrustRoot | None,
     learnt: Learnt,
 ) -> None:
+    roots = demands.layout_trust.keys if demands.layout_trust else ()
+    demands = _knowing(demands, (*roots, *demands.attesters))
     if isinstance(candidate, Attestation):
         accept_outer_signature_first(candidate, demands, sigstore)
         statement, evidence = _read(candidate)
@@ -131,13 +136,14 @@ def _phases(
         evidence = candidate
     learnt.evidence = evidence
     layout = learnt.layout = _accept_layout(evidence, demands, at, sigstore, learnt)
+    demands = _knowing(demands, layout.layout.all_functionaries())
     if isinstance(candidate, Attestation):
         _accept_outer_signature(candidate, layout.layout, demands, sigstore)
     assessment = assess_links(layout.layout, evidence, demands.revoked, sigstore)
     learnt.links = assessment.verified
     assessment.require()
     chain = learnt.chain = follow(layout.layout, assessment.verified)
-    learnt.notes += tuple(_command_notes(chain))
+    learnt.notes += tuple(command_notes(chain))
     if image is not None:
         learnt.subject = bind(chain, image, demands)
     check_origin(chain, same_run=demands.same_run)
@@ -148,6 +154,10 @@ def _phases(
         functionaries = layout.layout.all_functionaries()
         vouched = learnt.provenance = accept_provenance(provenance, image, demands, functionaries, sigstore)
         learnt.notes += (f"provenance {vouched}",)
+
+
+def _knowing(demands: Demands, keys: Sequence[Key]) -> Demands:
+    return msgspec.structs.replace(demands, revoked=demands.revoked.knowing(keys))
 
 
 def accept_outer_signature_first(
@@ -228,7 +238,7 @@ def _accept_layout(
     return accept_layout(envelope, demands, at=at, sigstore=sigstore)
 
 
-def _command_notes(chain: Chain) -> list[str]:
+def command_notes(chain: Chain) -> list[str]:
     """in-toto warns, and no more, when a command is not the expected one (specification 5.2)."""
     return [
         f"step {step.name!r} ran another command than the layout expects"
@@ -237,14 +247,17 @@ def _command_notes(chain: Chain) -> list[str]:
     ]
 
 
-def _verdict(learnt: Learnt, demands: Demands, findings: tuple[Finding, ...]) -> Verdict:
+def verdict_of(
+    learnt: Learnt, demands: Demands, findings: tuple[Finding, ...], unless_denied: str
+) -> Verdict:
+    """The verdict: a denial when there is a finding, and else `unless_denied`."""
     reason = min((each.reason for each in findings), key=lambda each: each.order, default=None)
     return Verdict(
-        verdict=DENY if findings else PASS,
+        verdict=DENY if findings else unless_denied,
         reason=reason,
         image=str(learnt.image) if learnt.image else "",
         layout=_layout_report(learnt),
-        steps=_step_reports(learnt, findings),
+        steps=_step_reports(learnt, findings, unless_denied),
         explanation=tuple(sorted(findings, key=lambda each: each.reason.order)),
         subject=learnt.subject or (NOT_REACHED if learnt.image else NO_IMAGE),
         criteria=criteria(demands),
@@ -259,7 +272,9 @@ def _layout_report(learnt: Learnt) -> LayoutReport | None:
     return LayoutReport(learnt.layout.sha256, signers, learnt.layout.layout.expires, learnt.layout_source)
 
 
-def _step_reports(learnt: Learnt, findings: tuple[Finding, ...]) -> tuple[StepReport, ...]:
+def _step_reports(
+    learnt: Learnt, findings: tuple[Finding, ...], unless_denied: str
+) -> tuple[StepReport, ...]:
     if learnt.layout is None:
         return ()
     layout = learnt.layout.layout
@@ -269,7 +284,7 @@ def _step_reports(learnt: Learnt, findings: tuple[Finding, ...]) -> tuple[StepRe
         verified = learnt.links.get(step.name, ())
         signers = tuple(Signer(str(each.signed_by), each.file_name) for each in verified)
         functionaries = tuple(str(key) for key in layout.functionaries(step))
-        verdict = DENY if step.name in denied else PASS if learnt.chain else "unchecked"
+        verdict = DENY if step.name in denied else unless_denied if learnt.chain else "unchecked"
         reports.append(
             StepReport(step.name, functionaries, step.threshold, signers, verdict, tuple(_flows(step)))
         )

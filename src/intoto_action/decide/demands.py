@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -100,6 +101,13 @@ class Revoked(msgspec.Struct, frozen=True):
     def number(self) -> int:
         """How many things are revoked."""
         return len(self.keyids) + len(self.layouts) + len(self.identities)
+
+    def knowing(self, keys: Iterable[Key]) -> Revoked:
+        """The same, with those of the identities among `keys` that are revoked by keyid: a certificate has none, so it
+        fits whatever else names its holder, until somebody says who was meant.
+        """
+        meant = tuple(key for key in keys if isinstance(key, Identity) and self.key(key))
+        return msgspec.structs.replace(self, identities=(*self.identities, *meant)) if meant else self
 
     def key(self, key: Key) -> bool:
         """Whether the key is revoked, under whichever of its names, those under other schemes included."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -87,25 +87,37 @@ class Assessment(msgspec.Struct, frozen=True):
 
 
 def assess_links(
-    layout: Layout, evidence: Evidence, revoked: Revoked, sigstore: TrustRoot | None = None
+    layout: Layout,
+    evidence: Evidence,
+    revoked: Revoked,
+    sigstore: TrustRoot | None = None,
+    *,
+    step_of: Callable[[str], str | None] = step_of_file_name,
 ) -> Assessment:
     """Look at every file that claims to be a link of a step, in the order of the layout.
 
+    `step_of` says of which step a file claims to be, by its name.
     Raises: SigstoreNeeded.
     """
     assessed = {
-        step.name: tuple(_assess_step(layout, step, evidence, revoked, sigstore)) for step in layout.steps
+        step.name: tuple(_assess_step(layout, step, evidence, revoked, sigstore, step_of))
+        for step in layout.steps
     }
     verified = {step.name: _verified(assessed[step.name]) for step in layout.steps}
     return Assessment(layout, verified, assessed)
 
 
 def _assess_step(
-    layout: Layout, step: Step, evidence: Evidence, revoked: Revoked, sigstore: TrustRoot | None
+    layout: Layout,
+    step: Step,
+    evidence: Evidence,
+    revoked: Revoked,
+    sigstore: TrustRoot | None,
+    step_of: Callable[[str], str | None],
 ) -> Iterator[_Assessed]:
     functionaries = layout.functionaries(step)
     for file_name in sorted((*evidence.links, *evidence.faults)):
-        if step_of_file_name(file_name) != step.name:
+        if step_of(file_name) != step.name:
             continue
         # The reference opens a file for the key it is named for, and for no other. Who signed without a key is known
         # by the certificate, whatever the file is called.

@@ -16,13 +16,18 @@ def check_origin(chain: Chain, *, same_run: bool) -> None:
 
     Raises: Denied with SOURCE_MISMATCH, RUN_MISMATCH, INSPECTION_REFUSED.
     """
-    links = [
+    links = step_links(chain)
+    if findings := origin_findings(links, source_of(chain.layout), same_run=same_run):
+        raise Denied(*findings)
+
+
+def step_links(chain: Chain) -> list[StepLink]:
+    """Every link of the chain, as where it comes from is asked of it."""
+    return [
         StepLink(step, each.file_name, each.link, each.signed_by.certificate)
         for step, found in chain.links.items()
         for each in found
     ]
-    if findings := origin_findings(links, source_of(chain.layout), same_run=same_run):
-        raise Denied(*findings)
 
 
 def origin_findings(

@@ -34,11 +34,15 @@ demanded is mostly a stranger's, and hides none of ours.
 
 
 class VouchedProvenance(msgspec.Struct, frozen=True):
-    """Provenance that `accept_provenance` let through: only it makes them. `signer` is its signer in words."""
+    """Provenance that `accept_provenance` let through: only it makes them. `signer` is its signer in words.
+
+    `certificate` is the signer's, when it was not one of the keys that may sign evidence.
+    """
 
     attestation: Attestation
     provenance: Provenance
     signer: str
+    certificate: Certificate | None = None
 
     def __str__(self) -> str:
         source = self.provenance.source
@@ -117,7 +121,7 @@ def _assess(
         elsewhere = demand.source_repository not in {"", provenance.source.repository}
         stage = _SOURCE if elsewhere else _CONTENT
         return _Refused(stage, tuple(_mismatch(where, expected, found) for expected, found in facts))
-    return VouchedProvenance(attestation, provenance, signer.words)
+    return VouchedProvenance(attestation, provenance, signer.words, signer.certificate)
 
 
 def _keys(allowed: Sequence[Key], demands: Demands) -> tuple[Key, ...]:

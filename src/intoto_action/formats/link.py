@@ -121,7 +121,9 @@ def _keys_of_free_part(part: dict[str, Plain], where: str) -> int:
     return keys
 
 
+UNSIGNED_SUFFIX = ".link-unsigned"
 _FILE_NAME = re.compile(r"(?P<step>.+)\.[0-9a-f]{8}\.link\Z", re.DOTALL)
+_KEPT_BESIDE = re.compile(r"(?P<step>.+)\.[0-9a-f]{8}\Z", re.DOTALL)
 
 
 def link_file_name(step: str, keyid: str) -> str:
@@ -133,6 +135,27 @@ def step_of_file_name(file_name: str) -> str | None:
     """The step that a link's file name claims, or None when it is no link's file name; a hint until verified."""
     found = _FILE_NAME.match(file_name)
     return found["step"] if found else None
+
+
+def unsigned_file_name(step: str) -> str:
+    """The file name of a step's link that has yet to be signed: no reader of links takes it for one.
+
+    Raises: Malformed when the step's name cannot be part of a file name.
+    """
+    check_step_name(step, "step name")
+    return f"{step}{UNSIGNED_SUFFIX}"
+
+
+def steps_of_unsigned_file_name(file_name: str) -> tuple[str, ...]:
+    """The steps of which an unsigned link may be, by its file name: none when it is no such name.
+
+    There are two when it ends like the name of a link that was kept beside another run's (`build.0a1b2c3d`).
+    """
+    if not file_name.endswith(UNSIGNED_SUFFIX):
+        return ()
+    stem = file_name.removesuffix(UNSIGNED_SUFFIX)
+    beside = _KEPT_BESIDE.match(stem)
+    return (stem, beside["step"]) if beside else (stem,)
 
 
 def step_name_fault(name: str) -> str | None:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 _LONGEST = 120
+_BEFORE_SECRETS = re.compile(r"[^?;@=]*")
 
 
 def quoted(word: str) -> str:
     """The word in quotes, control characters escaped, cut when it is long."""
     return repr(word if len(word) <= _LONGEST else f"{word[:_LONGEST]}…")
+
+
+def quoted_uri(word: str) -> str:
+    """A word that should be the URI of a key, in quotes, up to where people put passwords and PINs into URIs."""
+    shown = _BEFORE_SECRETS.match(word)
+    if shown is None or shown.group() == word:
+        return quoted(word)
+    return f"{quoted(shown.group())} with more behind it (not shown: it may be a secret)"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

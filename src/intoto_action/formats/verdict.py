@@ -11,6 +11,8 @@ from intoto_action.reason import ExitCode, Finding, Reason
 PASS = "pass"  # noqa: S105 - the outcome, no password
 DENY = "deny"
 ERROR = "error"
+REHEARSED = "rehearsed"
+"""All but who signed was decided, and would pass."""
 
 
 class Signer(msgspec.Struct, frozen=True):
@@ -30,7 +32,7 @@ class Flow(msgspec.Struct, frozen=True):
 class StepReport(msgspec.Struct, frozen=True):
     """One step of the layout: who was expected, how many of them, who signed, and what it has from earlier steps.
 
-    `verdict` is pass, deny or unchecked.
+    `verdict` is pass, deny, rehearsed or unchecked.
     """
 
     name: str
@@ -75,6 +77,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
             return ExitCode.PASS
         if self.verdict == ERROR:
             return ExitCode.INFRASTRUCTURE
+        if self.verdict == REHEARSED:
+            return ExitCode.REHEARSED
         return self.reason.exit_code if self.reason else ExitCode.DENIED
 
 

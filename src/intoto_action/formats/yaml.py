@@ -86,8 +86,16 @@ class Mapping(msgspec.Struct, frozen=True):
 Node = Scalar | Sequence | Mapping
 
 
+class Bounds(msgspec.Struct, frozen=True):
+    """How much a file may hold."""
+
+    documents: int = 1
+    deepest: int = DEEPEST
+    nodes: int = MOST_NODES
+
+
 class Composed(msgspec.Struct, frozen=True):
-    """A file taken apart. `repeated` are faults: of a key that was there twice, the tree has the first."""
+    """A document taken apart. `repeated` are faults: of a key that was there twice, the tree has the first."""
 
     root: Node
     repeated: tuple[Misplaced, ...]
@@ -109,13 +117,24 @@ def compose_yaml(raw: bytes, file: str) -> Composed:
 
     Raises: Malformed.
     """
+    documents = compose_documents(raw, file, Bounds())
+    if not documents:
+        raise Misplaced(Place(1, 1, file), "YAML", "an empty file")
+    return documents[0]
+
+
+def compose_documents(raw: bytes, file: str, bounds: Bounds) -> tuple[Composed, ...]:
+    """Every document of a YAML file taken apart, as many as `bounds` allows.
+
+    Raises: Malformed.
+    """
     check_size(raw, file, YAML_CAP)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Malformed(file, "text in UTF-8", f"a byte that is none at {error.start}") from error
     try:
-        return _Builder(file).build(yaml.parse(text, Loader=yaml.SafeLoader))
+        return _Builder(file, bounds).build(yaml.parse(text, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         place = _place(file, error.problem_mark or error.context_mark)
         raise Misplaced(place, "YAML", _one_line(error.problem or error.context or "")) from error
@@ -209,24 +228,26 @@ class _Open:
 class _Builder:
     """Makes the tree of PyYAML's events, without recursion, so that depth is only a number."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, bounds: Bounds) -> None:
         self._file = file
+        self._bounds = bounds
         self._open: list[_Open] = []
-        self._roots: list[Node] = []
+        self._documents: list[Composed] = []
         self._repeated: list[Misplaced] = []
         self._nodes = 0
 
-    def build(self, events: Iterable[yaml.Event]) -> Composed:
+    def build(self, events: Iterable[yaml.Event]) -> tuple[Composed, ...]:
         for event in events:
             self._take(event)
-        if not self._roots:
-            raise Misplaced(Place(1, 1, self._file), "YAML", "an empty file")
-        return Composed(self._roots[0], tuple(self._repeated))
+        return tuple(self._documents)
 
     def _take(self, event: yaml.Event) -> None:
         place = _place(self._file, event.start_mark)
-        if isinstance(event, yaml.DocumentStartEvent) and self._roots:
-            raise Misplaced(place, "one document", "another one")
+        most = self._bounds.documents
+        if isinstance(event, yaml.DocumentStartEvent) and len(self._documents) >= most:
+            raise Misplaced(
+                place, "one document" if most == 1 else f"at most {most} documents", "another one"
+            )
         if isinstance(event, yaml.NodeEvent):
             self._check(event, place)
         if isinstance(event, yaml.ScalarEvent):
@@ -238,22 +259,23 @@ class _Builder:
 
     def _check(self, event: yaml.NodeEvent, place: Place) -> None:
         self._nodes += 1
-        if self._nodes > MOST_NODES:
-            raise Misplaced(place, f"at most {MOST_NODES} values", "more")
+        if self._nodes > self._bounds.nodes:
+            raise Misplaced(place, f"at most {self._bounds.nodes} values", "more")
         if isinstance(event, yaml.AliasEvent):
             raise Misplaced(place, "everything written out", f"the alias {quoted(f'*{event.anchor}')}")
         if event.anchor is not None:
             raise Misplaced(place, "everything written out", f"the anchor {quoted(f'&{event.anchor}')}")
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
             raise Misplaced(place, "values without tags", f"the tag {quoted(event.tag)}")
-        if isinstance(event, yaml.CollectionStartEvent) and len(self._open) >= DEEPEST:
-            raise Misplaced(place, f"at most {DEEPEST} levels", "one more")
+        if isinstance(event, yaml.CollectionStartEvent) and len(self._open) >= self._bounds.deepest:
+            raise Misplaced(place, f"at most {self._bounds.deepest} levels", "one more")
         if isinstance(event, yaml.ScalarEvent) and _SURROGATE.search(event.value):
             raise Misplaced(place, "characters", "half of one (\\ud800 to \\udfff)")
 
     def _add(self, node: Node) -> None:
         if not self._open:
-            self._roots.append(node)
+            self._documents.append(Composed(node, tuple(self._repeated)))
+            self._repeated = []
             return
         parent = self._open[-1]
         if parent.is_mapping and len(parent.items) % 2 == 0:

@@ -24,7 +24,7 @@ from intoto_action.formats.envelope import Signature
 from intoto_action.formats.gpg_certificate import GpgCertificate, parse_certificates
 from intoto_action.formats.gpg_key import GpgKey
 from intoto_action.formats.openpgp import SIGNATURE, read_packets, read_signature_packet
-from intoto_action.formats.spelling import quoted
+from intoto_action.formats.spelling import quoted, quoted_uri
 from intoto_action.keys.interface import Access, Signer
 from intoto_action.reason import Malformed, Misused, Reason, Unavailable
 from intoto_action.trust.gpg_validity import signing_key
@@ -149,7 +149,7 @@ def parse_address(word: str) -> GpgAddress:
     homedir, question, query = word.removeprefix(GNUPG).partition("?")
     name, _, value = query.partition("=")
     if not _HOMEDIR.match(homedir) or (question and name != "id"):
-        raise Misused(f"expected {_FORM}, found {quoted(word)}")
+        raise Misused(f"expected {_FORM}, found {quoted_uri(word)}")
     # People paste fingerprints as gpg prints them.
     keyid = re.sub(r"[ :]|%20|\+", "", value).lower()
     if question and not _ID.match(keyid):

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from intoto_action.formats.key import PublicKey, public_key_from_crypto
 from intoto_action.keys.memory import clear_dumpable
-from intoto_action.keys.pem import CryptoPrivateKey
+from intoto_action.keys.pem import CryptoPrivateKey, PemSigner
 from intoto_action.reason import Misused
 
 RSA_BITS = 3072
@@ -54,3 +54,9 @@ def generate(kind: str, password: bytes | None) -> KeyPair:
     encryption: KeySerializationEncryption = BestAvailableEncryption(password) if password else NoEncryption()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     return KeyPair(pem, public_key_from_crypto(private.public_key(), "the new key"))
+
+
+def throw_away() -> PemSigner:
+    """A new key that is never written anywhere, for signatures that only this process holds."""
+    private = ed25519.Ed25519PrivateKey.generate()
+    return PemSigner(private, public_key_from_crypto(private.public_key(), "the throw-away key"))

@@ -80,11 +80,11 @@ class KeylessSigner:
 
     @property
     def certificate(self) -> Certificate:
-        """What the certificate says, had now if there is none yet; all signatures are made under it.
+        """What the certificate says, had now if there is none yet; it may be over when all is signed.
 
         Raises: Misused, Unavailable, as `Certifier.certify` does.
         """
-        return self._certified().certificate
+        return (self._current or self._certified()).certificate
 
     def signature(self, data: bytes) -> Signature:
         """A signature with the verification material beside it, as DSSE's extension.
@@ -129,6 +129,7 @@ class KeylessSigner:
         )
 
     def _certified(self) -> Certified:
+        """A certificate to sign under."""
         if self._current is None or time.time() > self._current.good_until - _MARGIN:
             self._current = self._certifier.certify()
         return self._current

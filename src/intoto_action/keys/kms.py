@@ -20,7 +20,7 @@ import msgspec
 
 from intoto_action.formats.envelope import Wrapper
 from intoto_action.formats.key import PublicKey
-from intoto_action.formats.spelling import quoted
+from intoto_action.formats.spelling import quoted, quoted_uri
 from intoto_action.keys.bounded import within
 from intoto_action.keys.interface import Access, Signer
 from intoto_action.keys.key_signer import KeySigner
@@ -76,7 +76,7 @@ class Kms(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, word: str, environ: Mapping[str, str]) -> None:
         """Raises: Misused for a URI of another form, an extra that is not installed, a variable that is not set."""
         if not re.fullmatch(self.form, word):
-            raise Misused(f"expected a key in {self.what} as {self.example}, found {quoted(word)}")
+            raise Misused(f"expected a key in {self.what} as {self.example}, found {quoted_uri(word)}")
         if not all(_is_installed(module) for module in self.modules):
             raise self.not_installed()
         if missing := [name for name in self.needs if not environ.get(name)]:

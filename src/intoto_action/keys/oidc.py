@@ -56,6 +56,10 @@ class TokenSource(Protocol):
         """
         ...
 
+    def visibility(self) -> str:
+        """Who can see the repository, as far as the token says it already; empty when that is not known yet."""
+        ...
+
     def fetch(self, audience: str, attempts: Attempts) -> IdentityToken:
         """A token for that audience, which nobody has checked yet.
 
@@ -111,6 +115,10 @@ class GivenToken:
     def check(self, audience: str) -> None:
         """Refuse what is no token, or one that is for somebody else or over already. Raises: Misused."""
         check_token(self._read(audience), audience, self.where)
+
+    def visibility(self) -> str:
+        """As the token says it. Raises: Misused when it is none."""
+        return self._read(AUDIENCE).said.visibility
 
     def fetch(self, audience: str, attempts: Attempts) -> IdentityToken:
         """The token as it is. Raises: Misused when it is none."""

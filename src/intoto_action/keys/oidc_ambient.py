@@ -53,6 +53,10 @@ class AmbientTokens:
     def check(self, audience: str) -> None:
         """Nothing is known before it is asked for."""
 
+    def visibility(self) -> str:
+        """Not known before the token is asked for."""
+        return ""
+
     def fetch(self, audience: str, attempts: Attempts) -> IdentityToken:
         """A token for that audience. Raises: Misused, Unavailable."""
         if why := self.missing():

@@ -68,6 +68,10 @@ class GithubTokens:
                 f"{REQUEST_URL}: expected an https URL, found {fault}: the runner sets it, so who changed it?"
             )
 
+    def visibility(self) -> str:
+        """Not known before the token is asked for."""
+        return ""
+
     def fetch(self, audience: str, attempts: Attempts) -> IdentityToken:
         """A token for that audience.
 

@@ -77,6 +77,10 @@ class Instance:
     """One Sigstore instance. `name` says in words which; `signing_config` is None where there is only a root."""
 
     def __init__(self, name: str, trusted_root: bytes, signing_config: bytes | None) -> None:
+        import logging
+
+        # What sigstore-python logs goes to stderr where nobody listens; what matters of it, it raises too.
+        logging.getLogger("sigstore").addHandler(logging.NullHandler())
         self.name = name
         self.signing_config = signing_config
         self._trusted_root = trusted_root

@@ -62,8 +62,11 @@ class TufRepository:
         self._environ = environ
 
     def refresh(self, deadline: Deadline) -> Roots:
-        """What the repository says now. Raises: NotRefreshed."""
-        seconds = min(deadline.left(), LONGEST_REFRESH)
+        """What the repository says now, within half of the time that is left: what it is needed for takes time too.
+
+        Raises: NotRefreshed.
+        """
+        seconds = min(deadline.left() / 2, LONGEST_REFRESH)
         try:
             return within(seconds, self._refresh, f"looking into the TUF repository {self.url}")
         except Overdue as error:

@@ -37,9 +37,6 @@ _MAY_BE_A_KEY = re.compile(r"[\x00-\x1f\x7f]|BEGIN|PRIVATE|[A-Za-z0-9+/=]{32}|.{
 """Base64, or a piece of PEM. No path that a person would miss in a message looks like that."""
 _IDENTITY_WORD = re.compile(r"\s*(?:identity|issuer)=")
 _IDENTITY_FILE = re.compile(r"""(?m)(?:^|[\s{,])["']?(?:identity|repository)["']?\s*:""")
-_KEYS_ONLY = (
-    "this version signs with keys: give a PEM file or env:NAME; `intoto-action keygen PATH` makes one"
-)
 _EMPTY = (
     "{where} is {state}. In CI this is mostly a secret that is not there: pull requests from forks get none, "
     "and the name of the secret must be right; set it, or run this step where the secret is given"

@@ -69,8 +69,12 @@ class Credentials(msgspec.Struct, frozen=True):
         return bool(self.variable) and not environ.get(self.variable, "").strip()
 
     def lack(self, environ: Mapping[str, str]) -> str | None:
-        """That it is missing, and why it may be, in words."""
-        return self._why_missing(environ) if self.missing(environ) else None
+        """That it is missing, or the PIN for it, and why it may be, in words."""
+        if self.missing(environ):
+            return self._why_missing(environ)
+        if self.uri and self.password_env and not environ.get(self.password_env):
+            return f"the variable {self.password_env} for {self.where} is empty"
+        return None
 
     def _why_missing(self, environ: Mapping[str, str]) -> str:
         if from_fork(environ):
@@ -90,7 +94,7 @@ class Credentials(msgspec.Struct, frozen=True):
         """Refuse a key that is no functionary of the step, when it is known. Raises: Misused."""
         key = self.public_key(environ)
         if key is not None:
-            expected.check_signer(key)
+            expected.check_key(key)
 
     def check(self, environ: Mapping[str, str]) -> None:
         """Refuse what cannot become a signer, without reading a key.

@@ -35,7 +35,14 @@ class ExpectedStep:
             )
         self._step: Step = found
 
-    def check_signer(self, key: Key) -> None:
+    def check_signer(self, signer: Signer) -> None:
+        """Raises: Misused when a link of this step by that signer would not count."""
+        if isinstance(signer.key, Identity) and (certificate := certificate_of(signer)):
+            self.check_certificate(certificate)
+        else:
+            self.check_key(signer.key)
+
+    def check_key(self, key: Key) -> None:
         """Raises: Misused when a link of this step by that key would not count."""
         if not any(key.fingerprint == each.fingerprint for each in self._functionaries):
             raise Misused(
@@ -61,14 +68,6 @@ class ExpectedStep:
                 f"found {certificate}: verification would refuse the link; sign in the right workflow, on the right "
                 "ref, or put this identity into the layout"
             )
-
-    def check(self, signer: Signer) -> None:
-        """Raises: Misused when a link of this step by that signer would not count."""
-        certificate = certificate_of(signer)
-        if certificate is None:
-            self.check_signer(signer.key)
-        else:
-            self.check_certificate(certificate)
 
     @property
     def _functionaries(self) -> tuple[Key, ...]:

@@ -60,7 +60,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     def _signer(self) -> Signer:
         signer = self.open_signer()
         if self.expected is not None:
-            self.expected.check(signer)
+            self.expected.check_signer(signer)
         return signer
 
 

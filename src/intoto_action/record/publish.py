@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -30,7 +33,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     sha256: str
     signer: Signer | None = None
-    fault: Misused | Unavailable | None = None
+    fault: Misused | Unavailable | KeyboardInterrupt | None = None
 
 
 def check_directory(directory: Path) -> None:
@@ -52,20 +55,35 @@ def publish_signed(
 ) -> Published:
     """Sign the link and write it as `<step>.<keyid>.link`; the key is opened only now.
 
-    When it cannot be signed (the key cannot be opened, a service is away, another link of this step and key is there),
-    it is kept unsigned, because the work that it is about is done.
+    When it cannot be signed (the key cannot be opened, a service is away, another link of this step and key is there,
+    somebody ends us meanwhile), it is kept unsigned, because the work that it is about is done.
     """
     payload = payload_of(link)
     try:
-        signer = open_signer()
-        path = write_signed(directory, link.name, payload, signer, force=force)
-    except (Misused, Unavailable) as fault:
+        with _termination_as_interrupt():
+            signer = open_signer()
+            path = write_signed(directory, link.name, payload, signer, force=force)
+    except (Misused, Unavailable, KeyboardInterrupt) as fault:
         kept = _keep_unsigned(link, payload, directory)
         return Published(path=kept, sha256=digest_of(payload), fault=fault)
-    except KeyboardInterrupt:
-        _keep_unsigned(link, payload, directory)
-        raise
     return Published(path=path, sha256=digest_of(payload), signer=signer)
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Within it SIGTERM, with which CI systems cancel a job, raises KeyboardInterrupt as SIGINT does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _keep_unsigned(link: Link, payload: bytes, directory: Path) -> Path:

@@ -24,7 +24,7 @@ from intoto_action.render.sentences import (
 
 MOST_FOLDED = 20
 """Artifacts of one finding that are listed; the rest is counted."""
-_VERDICT_OF_STEP = {"pass": "ok", "deny": "denied"}
+_VERDICT_OF_STEP = {"pass": "ok", "rehearsed": "rehearsed", "deny": "denied"}
 
 
 def markdown(verdicts: Sequence[Verdict]) -> str:

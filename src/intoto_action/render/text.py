@@ -25,7 +25,7 @@ GOOD, BAD, QUIET, PLAIN = "bold green", "bold red", "dim", ""
 _LABEL = 10
 _READABLE = 160
 """Columns up to which a step is one line."""
-_MARKS = {"pass": ("ok", GOOD), "deny": ("no", BAD)}
+_MARKS = {"pass": ("ok", GOOD), "rehearsed": ("ok", GOOD), "deny": ("no", BAD)}
 
 
 class Line(msgspec.Struct, frozen=True):

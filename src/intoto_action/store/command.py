@@ -15,6 +15,9 @@ import msgspec
 from intoto_action.reason import Unavailable
 from intoto_action.store.waiting import within
 
+_WITHHELD = ("INTOTO_ACTION_", "ACTIONS_ID_TOKEN_REQUEST_", "SIGSTORE_ID_TOKEN")
+"""Beginnings of variables that no other program gets: our keys and passwords, and tokens that let anybody sign."""
+
 
 class Ended(msgspec.Struct, frozen=True):
     """How a program ended: its exit code and the beginning of what it said."""
@@ -36,6 +39,7 @@ def run(
 ) -> Ended:
     """Run a program to its end with `given` on its standard input; at most `cap` bytes of each stream are kept.
 
+    It gets `environ` without the variables with which it could sign as this job.
     Raises: NotThere; Unavailable when it cannot be started or does not end within `seconds` (then it is killed
     with all that it started in its process group; it has a session of its own, so that this group is nobody else's).
     """
@@ -46,7 +50,7 @@ def run(
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=dict(environ),
+                env={name: value for name, value in environ.items() if not name.startswith(_WITHHELD)},
                 start_new_session=True,
             )
         except FileNotFoundError as error:

@@ -29,8 +29,8 @@ _ADVICE = "install cosign 3.1 or newer (https://docs.sigstore.dev/cosign), or sa
 _TRIES = 3
 _SPACES = 4096
 """How many bytes the spaces of another JSON writer may take, beside what grows with the bundle."""
-_KEPT_FROM_IT = ("INTOTO_ACTION_", "COSIGN_", "ACTIONS_ID_TOKEN_REQUEST_")
-"""Beginnings of variables that cosign does not get: our keys and tokens, and what would make it push elsewhere."""
+_KEPT_FROM_IT = "COSIGN_"
+"""The beginning of variables that cosign does not get: they would make it push elsewhere."""
 
 
 class _Version(msgspec.Struct, rename="camel"):
@@ -52,7 +52,7 @@ class _Bundle(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class CosignPush:
-    """Runs the cosign of the PATH. `environ` is what it gets, apart from keys, tokens and cosign's own switches."""
+    """Runs the cosign of the PATH. `environ` is what it gets, apart from cosign's own switches."""
 
     def __init__(self, environ: Mapping[str, str], deadline: Deadline) -> None:
         self._environ = {k: v for k, v in environ.items() if not k.startswith(_KEPT_FROM_IT)}

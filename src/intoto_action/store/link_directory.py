@@ -7,24 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from intoto_action.formats.evidence import MOST_LINKS
-from intoto_action.formats.link import check_step_name, link_file_name
+from intoto_action.formats.link import UNSIGNED_SUFFIX, link_file_name, unsigned_file_name
 from intoto_action.formats.strict_json import DOCUMENT_CAP
 from intoto_action.reason import Misused
 from intoto_action.store.files import Exists, read_plain, why, write_whole
 
-__all__ = ["each_link", "link_file_name", "read_links", "unsigned_file_name", "write_link"]
+__all__ = [
+    "each_link",
+    "each_unsigned_link",
+    "link_file_name",
+    "read_links",
+    "unsigned_file_name",
+    "write_link",
+]
 
 _SUFFIX = ".link"
-_UNSIGNED_SUFFIX = ".link-unsigned"
-
-
-def unsigned_file_name(step: str) -> str:
-    """The file name of a link that has yet to be signed; `read_links` does not take it.
-
-    Raises: Malformed when the step's name cannot be part of a file name.
-    """
-    check_step_name(step, "step name")
-    return f"{step}{_UNSIGNED_SUFFIX}"
 
 
 def read_links(directory: Path) -> dict[str, bytes]:
@@ -41,8 +38,19 @@ def each_link(directory: Path) -> Iterator[tuple[str, bytes]]:
 
     Raises: Misused when the directory is missing, holds too many links, or one that cannot be read.
     """
-    for name in _link_names(directory):
+    for name in _link_names(directory, _SUFFIX):
         yield name, read_plain(directory / name, DOCUMENT_CAP, "link")
+
+
+def each_unsigned_link(directory: Path) -> Iterator[tuple[str, bytes]]:
+    """What `record --unsigned` left in a directory, by file name: payloads that nobody signed; as `each_link`.
+
+    For a rehearsal and for nothing else: who verifies never asks for them.
+
+    Raises: Misused as `each_link` does.
+    """
+    for name in _link_names(directory, UNSIGNED_SUFFIX):
+        yield name, read_plain(directory / name, DOCUMENT_CAP, "unsigned link")
 
 
 def write_link(directory: Path, file_name: str, document: bytes, *, force: bool) -> Path:
@@ -70,12 +78,12 @@ def write_link(directory: Path, file_name: str, document: bytes, *, force: bool)
     return path
 
 
-def _link_names(directory: Path) -> list[str]:
+def _link_names(directory: Path, suffix: str) -> list[str]:
     names = []
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
-                if entry.name.endswith(_SUFFIX):
+                if entry.name.endswith(suffix):
                     names.append(entry.name)
                 if len(names) > MOST_LINKS:
                     raise Misused(f"the link directory {directory} holds more than {MOST_LINKS} links")

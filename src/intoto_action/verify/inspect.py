@@ -21,7 +21,8 @@ def inspect_source(demand: SourceDemand, raw_links: Mapping[str, bytes]) -> int:
     Signatures are not looked at: the verifier that runs inspections has checked them before, and the certificate that
     it accepted is taken at its word. Of files that are not named as links of steps it takes none: a stock verifier
     leaves `<inspection>.link` where it ran, and opens no other.
-    Raises: Denied with SOURCE_MISMATCH, or LINK_MISSING when there is no link; Malformed for one that is none.
+    Raises: Denied with SOURCE_MISMATCH, LINK_MISSING when there is no link, or LINK_INVALID for one of another step
+    than its file's; Malformed for one that is none.
     """
     of_steps = {name: raw for name, raw in raw_links.items() if step_of_file_name(name) is not None}
     envelopes, faults = parse_links(of_steps, "the link directory")
@@ -51,9 +52,27 @@ def _accepted(name: str, envelope: Envelope) -> Iterator[StepLink]:
     """
     where = f"link {name}"
     link = parse_link(envelope.payload, where)
+    _check_step(name, link.name, where)
     hint = name.removesuffix(".link").rpartition(".")[2]
     meant = [each for each in envelope.signatures if each.keyid.startswith(hint)] or envelope.signatures
     claimed = [claimed_certificate(envelope, each, where) for each in meant]
     different = {each.sha256 if each else "": each for each in claimed or [None]}
     for certificate in different.values():
         yield StepLink(link.name, name, link, certificate)
+
+
+def _check_step(file_name: str, claimed: str, where: str) -> None:
+    """A stock verifier takes a link for a step by its file's name alone, and what is demanded differs by step.
+
+    Raises: Denied with LINK_INVALID.
+    """
+    step = step_of_file_name(file_name) or ""
+    if claimed != step:
+        finding = Finding(
+            reason=Reason.LINK_INVALID,
+            step=step,
+            where=where,
+            expected=f"a link of step {step!r}",
+            found=f"a link of step {claimed!r}",
+        )
+        raise Denied(finding)

@@ -156,7 +156,12 @@ def verify_links(
     try:
         return sigstore.deciding(partial(_consider, evidence, None, demands, (), at)).verdict
     except Unavailable as error:
-        return _error("", demands, str(error), error.reason).verdict
+        return undecided(demands, error)
+
+
+def undecided(demands: Demands, error: Unavailable) -> Verdict:
+    """The verdict over a directory of links when a service did not do its part."""
+    return _error("", demands, str(error), error.reason).verdict
 
 
 def _consider(
@@ -170,9 +175,10 @@ def _consider(
     return consider(candidate, image, demands, provenance, at=at, sigstore=root)
 
 
-def refusal(subject: str, demands: Demands, reason: Reason, error: Malformed) -> Verdict:
-    """The denial for something given that is not what it should be: the name of an image, a layout, a bundle."""
-    return _denied(subject, demands, _finding(reason, error.where, error.expected, error.found)).verdict
+def refusal(subject: str, demands: Demands, reason: Reason, error: Malformed, advice: str = "") -> Verdict:
+    """The denial for something given that is not what it should be: the name of an image, a layout, a manifest."""
+    finding = _finding(reason, error.where, error.expected, error.found)
+    return _denied(subject, demands, msgspec.structs.replace(finding, advice=advice)).verdict
 
 
 def _rank(outcome: Outcome, demands: Demands) -> int:

@@ -16,6 +16,7 @@ from intoto_action.decide.chain import Chain
 from intoto_action.decide.decide import Outcome
 from intoto_action.decide.demands import Demands
 from intoto_action.formats.envelope import Envelope
+from intoto_action.formats.identity import SOURCE_REPOSITORY, Identity, identity_of
 from intoto_action.formats.key import Key
 from intoto_action.formats.layout import Layout
 from intoto_action.formats.reference import Image
@@ -27,6 +28,9 @@ from intoto_action.trust.signature import examine
 
 VERSIONS = {"intoto-action": __version__, "in-toto": version("in-toto")}
 """What decided. in-toto's verifylib has the last word over thresholds and artifact rules."""
+
+_WHOSE = frozenset({SOURCE_REPOSITORY, "source-repository-id", "source-owner-id"})
+"""The claims that tell one caller of a workflow from another."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -60,7 +64,7 @@ def unsigned_vsa(outcome: Outcome, demands: Demands, *, at: datetime) -> Unsigne
         versions=VERSIONS,
         at=at,
     )
-    holders = (*named_holders(demands), *_functionaries(chain.layout))
+    holders = (*named_holders(demands), *_functionaries(chain.layout), *_builder(outcome))
     return UnsignedVsa(image, encode_vsa(vsa, image), holders)
 
 
@@ -88,16 +92,27 @@ def refuse_signer_of(sealed: Envelope, holders: tuple[Holder, ...], sigstore: Si
 
     Raises: Misused likewise; Unavailable when the signature cannot be checked here.
     """
-    keys = tuple(holder.key for holder in holders)
+    keys = tuple(_any_job_of(holder.key) for holder in holders)
     signatures = sigstore.deciding(lambda root: examine(sealed, keys, root, "the VSA"))
     for signed_by in signatures.fits:
-        raise _refusal(str(signed_by), next(holder for holder in holders if holder.key is signed_by.key))
+        pairs = zip(keys, holders, strict=True)
+        raise _refusal(str(signed_by), next(holder for key, holder in pairs if key is signed_by.key))
     if signatures.faults:
         raise Unavailable(
             f"{signatures.faults[0]}: the VSA was signed, but by the trust root of --sigstore its signature does not "
             "hold, and nobody could rely on it",
             Reason.SIGSTORE_UNAVAILABLE,
         )
+
+
+def _any_job_of(key: Key) -> Key:
+    """An identity whatever its jobs say of themselves: the same workflow has others, without the environment, say.
+
+    Called from another repository, or from one registered again under the same name, it is somebody else.
+    """
+    if not isinstance(key, Identity):
+        return key
+    return msgspec.structs.replace(key, claims=tuple(each for each in key.claims if each[0] in _WHOSE))
 
 
 def _refusal(signer: str, holder: Holder) -> Misused:
@@ -113,6 +128,17 @@ def _functionaries(layout: Layout) -> Iterator[Holder]:
     for key in layout.all_functionaries():
         steps = ", ".join(repr(step.name) for step in layout.steps if key.keyid in step.pubkeys)
         yield Holder(key, f"a functionary of {steps}" if steps else "a key of the layout")
+
+
+def _builder(outcome: Outcome) -> Iterator[Holder]:
+    """Whoever's certificate vouched for the provenance; who did it by a key is among the others."""
+    certificate = outcome.provenance.certificate if outcome.provenance else None
+    if certificate is None:
+        return
+    source = certificate.claim(SOURCE_REPOSITORY)
+    claims = {SOURCE_REPOSITORY: source} if source else {}
+    key = identity_of(certificate.identity, certificate.issuer, claims, "the builder's certificate")
+    yield Holder(key, "the builder that vouched for its provenance")
 
 
 def _repository(image: Image, chain: Chain, demands: Demands) -> str:

@@ -71,6 +71,16 @@ def test_the_bundle_is_kept_as_a_file_that_needs_no_registry(desk: Desk) -> None
     assert desk.run("verify", "--digest", desk.shelf.digest, *words).code == 0
 
 
+@pytest.mark.parametrize("file", ["root.layout", "scan.json", "owner.pem", "owner.pub"])
+def test_the_bundle_never_replaces_what_it_is_made_of(file: str, desk: Desk) -> None:
+    (desk.directory / "scan.json").write_text("{}")
+    before = (desk.directory / file).read_bytes()
+    ended = desk.attach("--file", "report.json=scan.json", "--output", f"./{file}")
+    assert (ended.code, ended.out) == (2, "")
+    assert "would overwrite" in ended.err
+    assert (desk.directory / file).read_bytes() == before
+
+
 def test_a_file_goes_with_the_links(desk: Desk) -> None:
     (desk.directory / "scan.json").write_text("{}")
     assert desk.attach("--file", "report.json=scan.json").code == 0

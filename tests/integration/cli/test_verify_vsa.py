@@ -118,6 +118,9 @@ class TestWords:
             (("app", "--vsa-key", "vsa", "--vsa", "./vsa"), "overwrite"),
             (("app", "--vsa-key", "vsa", "--vsa", "r.md", "--report", "r.md"), "overwrite"),
             (("app", "--vsa-key", "vsa", "--vsa", "root.layout", "--layout", "root.layout"), "overwrite"),
+            (("app", "--vsa-key", "vsa", "--vsa", "owner.pub"), "overwrite"),
+            (("app", "--vsa-key", "vsa", "--report", "vsa"), "overwrite"),
+            (("app", "--attester", "scan.pub", "--report", "./scan.pub"), "overwrite"),
             (("--link-dir", "links", "--layout", "root.layout", "--vsa-key", "vsa"), "--link-dir"),
         ],
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.parts.desk import Ended, run
 from tests.parts.github_job import GitHubJob
-from tests.parts.loopback import Reply, refusal
+from tests.parts.loopback import HANG, Reply, refusal
 from tests.parts.recording import Recorder
 from tests.parts.sigstore import SIGSTORE, PrivateSigstore
 
@@ -83,9 +85,9 @@ def job(recorder: Recorder, sigstore: PrivateSigstore) -> Job:
     return Job(recorder, sigstore)
 
 
-def resumed(done: subprocess.CompletedProcess[str]) -> list[str]:
+def resumed(stderr: str) -> list[str]:
     """The command that was printed ready to paste, as a shell splits it, without the name of the program."""
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("    intoto-action sign ")]
+    (line,) = [line for line in stderr.splitlines() if line.startswith("    intoto-action sign ")]
     program, *words = shlex.split(line)
     assert program == "intoto-action"
     return words
@@ -249,6 +251,11 @@ class TestWithoutCredentials:
         assert "pull request from a fork" in done.stderr
         assert "so the link is not signed (--if-no-credentials unsigned)" in done.stderr
 
+    def test_the_command_that_is_printed_signs_the_link_as_a_job(self, job: Job) -> None:
+        done = job("--if-no-credentials", "unsigned", *TOUCH, environ=fork(job))
+        ended = sign(job, resumed(done.stderr))
+        assert (ended.code, job.links) == (0, [f"build.{job.key().keyid[:8]}.link"]), ended
+
     def test_where_there_are_credentials_it_signs_all_the_same(self, job: Job) -> None:
         assert job("--if-no-credentials", "unsigned", *TOUCH).returncode == 0
         assert job.links == [f"build.{job.key().keyid[:8]}.link"]
@@ -304,7 +311,7 @@ class TestAfterTheCommand:
             assert said.startswith(
                 f"error: sigstore-unavailable: the log {behind.rekor.url}/api/v2: HTTP 503: in main"
             )
-            words = resumed(done)
+            words = resumed(done.stderr)
             payload = (job.recorder.links / "build.link-unsigned").read_bytes()
             is_down = False
             signed = sign(job, words)
@@ -315,12 +322,34 @@ class TestAfterTheCommand:
         assert job.signed_by.identity == JOB.identity
         assert f"identity: {JOB.identity}" in signed.err
 
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_link_whose_signing_is_cancelled_is_kept_and_signed_later(
+        self, job: Job, tmp_path: Path, number: signal.Signals
+    ) -> None:
+        with job.sigstore.behind(tmp_path, rekor=[HANG]) as behind:
+            words = ("--keyless", "--sigstore", str(behind.trust_config), *TOUCH)
+            process = subprocess.Popen(
+                job.recorder.argv(*words, key=""),
+                cwd=job.recorder.base,
+                env=job.recorder.environ | job.sigstore.environ(JOB),
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            until = time.monotonic() + 30
+            while not behind.rekor.asked and time.monotonic() < until:
+                time.sleep(0.05)
+            process.send_signal(number)
+            said = process.communicate(timeout=30)[1]
+            assert (process.returncode, job.links) == (130, ["build.link-unsigned"]), said
+            signed = sign(job, resumed(said))
+        assert (signed.code, job.links) == (0, [f"build.{job.key().keyid[:8]}.link"]), signed
+
     def test_the_command_to_sign_later_says_all_that_was_said(self, job: Job, tmp_path: Path) -> None:
         folder = tmp_path / "it's here"
         folder.mkdir()
         with job.sigstore.behind(folder, fulcio=[refusal(403)]) as behind:
             flags = ("--allow-public-log", "--expected-identity", JOB.identity)
-            words = resumed(job(*flags, *TOUCH, trust_config=behind.trust_config))
+            words = resumed(job(*flags, *TOUCH, trust_config=behind.trust_config).stderr)
         link = job.recorder.links / "build.link-unsigned"
         assert words[:2] == ["sign", "--keyless"]
         assert words[2:4] == ["--sigstore", str(behind.trust_config)]
@@ -336,7 +365,7 @@ class TestAfterTheCommand:
                 "--products", "out", "--", "sh", "-c", "echo 2 > out", trust_config=behind.trust_config
             )
         assert len(job.links) == 2
-        program, flag, _, _, *rest = resumed(second)
+        program, flag, _, _, *rest = resumed(second.stderr)
         assert sign(job, [program, flag, "--sigstore", str(job.sigstore.trust_config), *rest]).code == 0
         assert "build.link-unsigned" in job.links
 

@@ -125,6 +125,7 @@ def test_cosign_gets_one_bundle_the_digest_and_none_of_our_secrets(
         **cosign(tmp_path, 'env > "$HOME/env"; echo "$@" > "$HOME/argv"; cat "$5" > "$HOME/bundle"; exit 1'),
         "INTOTO_ACTION_SIGNING_KEY": "a secret",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "a secret",
+        "SIGSTORE_ID_TOKEN": "a secret",
         "COSIGN_PASSWORD": "a secret",
         "COSIGN_REPOSITORY": "elsewhere.example/x",
         "DOCKER_CONFIG": str(tmp_path),

@@ -42,7 +42,7 @@ OUTPUTS = {
 AWAITED: Mapping[str, set[str]] = {
     "record": set(),
     "attach": set(),
-    "verify": {"--images-from", "--rehearse"},
+    "verify": set(),
 }
 """Flags that the actions pass on when asked, and the command line refuses until it has them."""
 WRITTEN = {

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -60,6 +64,31 @@ def test_an_identity_that_nobody_can_have_is_refused_at_once() -> None:
 
 def test_a_token_is_in_no_representation() -> None:
     assert "s3cr3t" not in repr(parse("--identity-token", "s3cr3t"))
+
+
+def test_a_given_token_that_says_private_is_refused_before_anything_is_done() -> None:
+    claims = {"iss": "https://gitlab.com", "sub": "x", "aud": "sigstore", "exp": time.time() + 300}
+    private = unsigned_token(claims | {"project_visibility": "private"})
+    with pytest.raises(Misused, match="this repository is private"):
+        KeylessOptions(identity_token=private).check(PRODUCTION, {})
+    with pytest.raises(Misused, match="this repository is private"):
+        KeylessOptions().check(PRODUCTION, {"SIGSTORE_ID_TOKEN": private})
+    KeylessOptions(identity_token=private, allow_public_log=True).check(PRODUCTION, {})
+    KeylessOptions(identity_token=unsigned_token(claims | {"project_visibility": "public"})).check(
+        PRODUCTION, {}
+    )
+
+
+def unsigned_token(claims: Mapping[str, object]) -> str:
+    """A token whose signature nobody could have made."""
+    parts = (json.dumps(each).encode() for each in ({"alg": "RS256"}, claims))
+    return ".".join([*(urlsafe_b64encode(each).decode().rstrip("=") for each in parts), "c2ln"])
+
+
+def test_what_we_start_gets_the_environment_without_the_variable_that_holds_the_token() -> None:
+    environ = {"MY_TOKEN": "s3cr3t", "PATH": "/bin"}
+    assert parse("--identity-token", "s3cr3t").public_environ(environ) == {"PATH": "/bin"}
+    assert parse().public_environ({"EMPTY": "", **environ}) == {"EMPTY": "", **environ}
 
 
 def test_help_says_that_a_token_on_the_command_line_is_no_secret() -> None:

@@ -38,6 +38,15 @@ def failure(result: Result) -> BaseException:
     return result.exception
 
 
+def test_a_public_key_beside_an_identity_is_refused() -> None:
+    for signing in (
+        SigningOptions(None, None, True, "a.pub"),
+        SigningOptions("keyless:", None, False, "a.pub"),
+    ):
+        with pytest.raises(Misused, match="--public-key: expected beside a key, found beside an identity"):
+            signing.signer({})
+
+
 class TestTheEnvironment:
     def values(self, variable: str, *words: str, multiple: bool = True) -> object:
         """What --materials of record is, with this in its environment variable and these words in argv."""

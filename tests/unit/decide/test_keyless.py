@@ -298,6 +298,22 @@ class TestLayoutAndEvidence:
         keyid = KeylessSigner(forge, MAIN).key.keyid
         assert denied(keyless.verify(revoked=Revoked(frozenset({keyid})))) is Reason.LINK_SIGNATURE
 
+    def test_a_revoked_keyid_takes_its_identity_out_of_every_entry_that_it_fits(
+        self, keyless: Chain, forge: Forge
+    ) -> None:
+        """As one of a key does, under whatever other keyid the key is listed too."""
+        build = KeylessSigner(forge, MAIN)
+        pattern = identity_of(MAIN.identity.replace("heads/main", "heads/*"), GITHUB_ISSUER)
+        keyless.change_layout(keys={**keyless.layout.keys, pattern.keyid: pattern.entry})
+        keyless.change_step("build", pubkeys=[build.key.keyid, pattern.keyid])
+        assert keyless.verify().verdict == "pass"
+        revoked = Revoked(frozenset({build.key.keyid}))
+        assert denied(keyless.verify(revoked=revoked)) is Reason.LINK_SIGNATURE
+        keyless.layout_signers = [keyless.root, build]
+        roots = Trust((keyless.root.key, build.key, pattern), 2)
+        assert denied(keyless.verify(layout_trust=roots)) is None
+        assert denied(keyless.verify(layout_trust=roots, revoked=revoked)) is Reason.LAYOUT_REVOKED
+
     def test_a_root_that_is_a_revoked_identity_is_a_revoked_layout(
         self, chain: Chain, forge: Forge, sigstore: TrustRoot
     ) -> None:

@@ -12,7 +12,7 @@ from tests.parts.forge import Fault, Forge, GitHubJob
 from tests.parts.keyless_signer import KeylessSigner
 from tests.parts.provenance import JOB, by_github, by_github_until_2024, of_version_02, signed
 
-from intoto_action.decide.demands import ProvenanceDemand, Revoked
+from intoto_action.decide.demands import ProvenanceDemand, Revoked, Trust
 from intoto_action.formats.identity import identity_of
 from intoto_action.formats.verdict import Verdict
 from intoto_action.reason import Misused, Reason
@@ -264,6 +264,17 @@ class TestSigners:
 
     def test_a_revoked_identity_vouches_for_nothing(self, keyless: Chain, forge: Forge) -> None:
         revoked = Revoked(identities=(KeylessSigner(forge, JOB).key,))
+        assert "which is revoked" in why(keyless, revoked=revoked)
+
+    def test_an_identity_that_the_verifier_or_the_layout_names_is_revoked_by_its_keyid_too(
+        self, keyless: Chain, forge: Forge
+    ) -> None:
+        """A certificate has no keyid: which identity was meant, only those who name it know."""
+        identity = KeylessSigner(forge, JOB).key
+        revoked = Revoked(frozenset({identity.keyid}))
+        roots = Trust((keyless.root.key, identity))
+        assert "which is revoked" in why(keyless, revoked=revoked, layout_trust=roots)
+        keyless.change_layout(keys={**keyless.layout.keys, identity.keyid: identity.entry})
         assert "which is revoked" in why(keyless, revoked=revoked)
 
     @pytest.mark.parametrize(

@@ -145,6 +145,7 @@ def test_a_certificate_of_a_version_that_is_none_is_malformed() -> None:
 GOOD = der(URI, n8=utf8("https://a.example"), n20=utf8("push"))
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_any_byte_changed_gives_a_certificate_or_malformed(place: int, change: int) -> None:
     raw = bytearray(GOOD)

@@ -20,6 +20,8 @@ from intoto_action.formats.link import (
     parse_link,
     step_name_fault,
     step_of_file_name,
+    steps_of_unsigned_file_name,
+    unsigned_file_name,
 )
 from intoto_action.formats.strict_json import MOST_DEEP
 from intoto_action.reason import Malformed
@@ -280,3 +282,18 @@ def test_what_could_be_another_file_is_no_name_of_a_step(name: str) -> None:
     assert step_name_fault(name) is not None
     with pytest.raises(Malformed, match="step name"):
         check_step_name(name, "layout")
+
+
+@pytest.mark.parametrize(
+    ("file_name", "steps"),
+    [
+        ("build.link-unsigned", ("build",)),
+        ("build.0a1b2c3d.link-unsigned", ("build.0a1b2c3d", "build")),
+        ("build.link", ()),
+        ("build.12345678.link", ()),
+        ("build.link-unsigned.txt", ()),
+    ],
+)
+def test_an_unsigned_link_may_be_of_these_steps(file_name: str, steps: tuple[str, ...]) -> None:
+    assert steps_of_unsigned_file_name(file_name) == steps
+    assert step_of_file_name(unsigned_file_name("build")) is None

@@ -70,6 +70,7 @@ def test_only_a_pass_ends_with_zero(verdict: Verdict) -> None:
         ("deny", None, ExitCode.DENIED),
         ("error", Reason.REGISTRY_ERROR, ExitCode.INFRASTRUCTURE),
         ("error", None, ExitCode.INFRASTRUCTURE),
+        ("rehearsed", None, ExitCode.REHEARSED),
     ],
 )
 def test_a_process_ends_with_the_code_of_its_verdict(

@@ -327,6 +327,20 @@ class TestWords:
         with pytest.raises(Misused, match=f"expected a key in .* as {word.partition(':')[0]}:"):
             open_signer(word, environ=ENVIRON, password_env="PIN", public_key="env:PUB")
 
+    @pytest.mark.parametrize(
+        "word",
+        [
+            "hsm:2?pin-value=4711-4711",
+            "hsm:2?label=a&pin=4711-4711",
+            "awskms:key;secret=4711-4711",
+            "gnupg:/home?passphrase=4711-4711",
+        ],
+    )
+    def test_a_secret_that_somebody_put_into_a_uri_is_not_repeated(self, word: str) -> None:
+        with pytest.raises(Misused) as caught:
+            open_signer(word, environ=ENVIRON, password_env="PIN", public_key="env:PUB")
+        assert "4711" not in str(caught.value)
+
     def test_a_file_of_that_name_is_not_read_in_its_place(
         self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:

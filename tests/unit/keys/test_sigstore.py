@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -55,7 +56,13 @@ class Opener:
     first_root: bytes = b""
 
     def __call__(
-        self, *, offline: bool = False, seconds: float = 10, now: datetime | None = None, url: str = ""
+        self,
+        *,
+        offline: bool = False,
+        seconds: float = 10,
+        now: datetime | None = None,
+        url: str = "",
+        deadline: Deadline | None = None,
     ) -> Instance:
         root_file = self.folder / "root.json"
         root_file.write_bytes(self.first_root or self.mirror.first_root)
@@ -63,7 +70,7 @@ class Opener:
             url or self.mirror.url,
             root_file=root_file,
             offline=offline,
-            deadline=Deadline(seconds),
+            deadline=deadline or Deadline(seconds),
             tell=self.notes.append,
             environ=self.environ,
             now=now,
@@ -215,6 +222,12 @@ class TestARepositoryThatFails:
         with pytest.raises(Unavailable, match=r"\(30 days ago\), and serves at most 30 days longer"):
             opener(now=good_until + GRACE + DAY / 2)
 
+    def test_one_that_hangs_takes_half_of_the_time_that_is_left(self, opener: Opener) -> None:
+        opener()
+        opener.mirror.reply = HANG
+        assert opener(deadline=Deadline(2, clock=lambda: 0.0)).trust_root
+        assert "was not finished within 1 seconds" in opener.told
+
     def test_one_that_comes_back_is_asked_again(self, opener: Opener) -> None:
         opener.mirror.reply = Reply(503)
         with pytest.raises(Unavailable):
@@ -236,9 +249,12 @@ class TestOffline:
         with pytest.raises(Unavailable, match="run it once without --offline"):
             opener(offline=True)
 
+    @pytest.mark.parametrize("hashes", [True, False])
     def test_what_others_put_into_the_cache_is_not_taken(
-        self, opener: Opener, targets: dict[str, bytes]
+        self, opener: Opener, targets: dict[str, bytes], hashes: bool
     ) -> None:
+        opener.mirror.hashes = hashes
+        opener.mirror.publish(targets)
         opener()
         (kept,) = (opener.folder / "cache/intoto-action/tuf").iterdir()
         before = {path: path.read_bytes() for path in kept.rglob("*.json")}
@@ -262,8 +278,31 @@ class TestOffline:
         opener.mirror.publish(targets)
         opener()
         assert opener(offline=True).trust_root
-        (history,) = (opener.folder / "cache/intoto-action/tuf").glob("*/metadata/root_history")
-        (history / "2.root.json").write_bytes(TufFiles({}).first_root)
+
+    def test_a_later_root_of_somebody_else_is_not_followed(
+        self, opener: Opener, targets: dict[str, bytes]
+    ) -> None:
+        opener()
+        other = TufFiles({})
+        other.rotate()
+        other.publish(targets)
+        (kept,) = (opener.folder / "cache/intoto-action/tuf").iterdir()
+        metadata = kept / "metadata"
+        (metadata / "root_history/2.root.json").write_bytes(other.files["2.root.json"])
+        for name in ("timestamp", "snapshot", "targets"):
+            version = "" if name == "timestamp" else "2."
+            (metadata / f"{name}.json").write_bytes(other.files[f"{version}{name}.json"])
+        with pytest.raises(Unavailable, match="run it once"):
+            opener(offline=True)
+
+    def test_targets_that_the_snapshot_does_not_mean_are_not_taken_though_signed(
+        self, opener: Opener
+    ) -> None:
+        opener()
+        (kept,) = (opener.folder / "cache/intoto-action/tuf").iterdir()
+        evil = Forge().trusted_root.encode()
+        (kept / "metadata/targets.json").write_bytes(opener.mirror.targets(1, {"trusted_root.json": evil}))
+        (kept / "targets/trusted_root.json").write_bytes(evil)
         with pytest.raises(Unavailable, match="run it once"):
             opener(offline=True)
 
@@ -381,3 +420,12 @@ class TestWords:
         config["rekorTlogUrls"][0]["url"] = f"https://{hosts['rekor']}:443/api"
         instance = Instance("it", forge.trusted_root.encode(), json.dumps(config).encode())
         assert instance.public_log == public_log
+
+
+def test_what_sigstore_python_logs_does_not_reach_stderr(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Instance("an instance", b"{}", None)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's own, which listen
+    logging.getLogger("sigstore.models").warning("words for nobody")
+    assert capsys.readouterr().err == ""

@@ -10,7 +10,7 @@ from tests.parts.openpgp import SIGN, Exported, PgpKey, armoured, expires_after,
 
 from intoto_action.keys.kms import PKCS11_LIBRARY
 from intoto_action.reason import Malformed, Misused
-from intoto_action.record.credentials import credentials
+from intoto_action.record.credentials import credentials, unsigned_because
 
 PUBLIC = pem(private_key("p256").public_key())
 
@@ -52,6 +52,16 @@ class TestAKeyThatIsElsewhere:
         environ = {PKCS11_LIBRARY: __file__}
         with pytest.raises(Misused, match="the password in the environment variable PIN is empty"):
             credentials("hsm:2", "PIN", environ, PUBLIC).check(environ)
+
+    def test_lacks_its_pin_where_a_run_is_given_no_secrets(self) -> None:
+        given = credentials("hsm:2", "PIN", {}, PUBLIC)
+        for environ in ({}, {"PIN": ""}):
+            told = unsigned_because(given, environ, without=True, pull_requests=True)
+            assert told is not None
+            assert "the variable PIN for the key hsm:2 is empty, so the link is not signed" in told
+        assert unsigned_because(given, {"PIN": "1"}, without=True, pull_requests=True) is None
+        assert unsigned_because(given, {}, without=False, pull_requests=True) is None
+        assert credentials("gnupg:", None, {}).lack({}) is None
 
     def test_of_a_wrong_form_is_refused_before_the_command_runs(self) -> None:
         with pytest.raises(Misused, match="expected a key in AWS KMS as"):

@@ -221,6 +221,23 @@ def test_a_helper_that_fails_is_named_without_what_it_said(tmp_path: Path, scrip
     assert "top-secret" not in str(caught.value)
 
 
+def test_a_helper_gets_nothing_with_which_it_could_sign_as_this_job(tmp_path: Path) -> None:
+    environ = {
+        **docker_config(tmp_path, {"credsStore": "test"}),
+        "ACTIONS_ID_TOKEN_REQUEST_URL": "https://token.example/a-secret",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "a-secret",
+        "SIGSTORE_ID_TOKEN": "a-secret",
+        "INTOTO_ACTION_SIGN_IDENTITY_TOKEN": "a-secret",
+    }
+    helper(
+        tmp_path, "test", f"""export -p > {tmp_path}/seen; echo '{{"Username": "robot", "Secret": "s"}}'"""
+    )
+    assert user(environ) == "robot"
+    seen = (tmp_path / "seen").read_text()
+    assert "a-secret" not in seen
+    assert "DOCKER_CONFIG=" in seen
+
+
 def test_a_helper_that_is_missing_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"no such program.*install it"):
         find(docker_config(tmp_path, {"credsStore": "desktop"}))

@@ -5,7 +5,13 @@ import pytest
 
 from intoto_action.formats.evidence import MOST_LINKS
 from intoto_action.reason import Malformed, Misused
-from intoto_action.store.link_directory import link_file_name, read_links, unsigned_file_name, write_link
+from intoto_action.store.link_directory import (
+    each_unsigned_link,
+    link_file_name,
+    read_links,
+    unsigned_file_name,
+    write_link,
+)
 
 NAME = "build.12345678.link"
 
@@ -23,6 +29,19 @@ def test_links_are_named_by_step_and_eight_of_the_keyid() -> None:
 def test_an_unsigned_link_is_not_taken_for_a_link(tmp_path: Path) -> None:
     (tmp_path / unsigned_file_name("build")).write_bytes(b"{}")
     assert read_links(tmp_path) == {}
+
+
+def test_unsigned_links_are_read_by_who_asks_for_them_and_nothing_else_with_them(tmp_path: Path) -> None:
+    (tmp_path / unsigned_file_name("build")).write_bytes(b"{}")
+    (tmp_path / NAME).write_bytes(b"signed")
+    (tmp_path / "README.link-unsigned.md").write_bytes(b"")
+    assert list(each_unsigned_link(tmp_path)) == [("build.link-unsigned", b"{}")]
+
+
+def test_a_symlink_that_is_called_like_an_unsigned_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "build.link-unsigned").symlink_to("/etc/hostname")
+    with pytest.raises(Misused, match="symlink"):
+        list(each_unsigned_link(tmp_path))
 
 
 def test_a_step_s_name_leads_nowhere_else() -> None:

@@ -57,6 +57,14 @@ def test_a_scan_may_be_of_another_commit_when_the_layout_says_so() -> None:
     assert inspect_source(SourceDemand(DEMAND.repository, any_commit=("scan",)), raw) == 3
 
 
+def test_a_link_cannot_call_itself_the_step_that_may_come_from_elsewhere() -> None:
+    """A stock verifier goes by the file's name, and looks at no name inside: neither must it open a door here."""
+    chain = with_github(Chain(), "build", sha="another commit")
+    chain.link("build").change(name="scan")
+    demand = SourceDemand(DEMAND.repository, any_commit=("scan",), pass_oidc=("scan",))
+    assert reason(demand, links(chain)) is Reason.LINK_INVALID is chain.verify_links().reason
+
+
 def test_no_links_are_no_source() -> None:
     assert reason(DEMAND, {}) is Reason.LINK_MISSING
 

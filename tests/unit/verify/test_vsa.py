@@ -263,13 +263,40 @@ class TestIdentities:
         envelope = parse_envelope((tmp_path / "vsa.json").read_bytes(), "the VSA")
         assert check_signature(envelope, self.listed(), trust_root(forge)) is not None
 
-    @pytest.mark.parametrize("claims", [{}, {"source-ref": "refs/heads/*"}])
+    @pytest.mark.parametrize(
+        "claims",
+        [
+            {},
+            {"source-ref": "refs/heads/*"},
+            {"environment": "release"},
+            {"event": "workflow_dispatch", "source-repository": "https://github.com/octo/app"},
+        ],
+    )
     def test_an_attester_is_refused_and_nothing_is_written(
         self, claims: dict[str, str], shelf: Shelf, forge: Forge, tmp_path: Path
     ) -> None:
         with pytest.raises(Misused, match=r"build.yml@refs/heads/main.*an attester \(--attester\)"):
             self.issue(shelf, forge, tmp_path, attesters=(self.listed(**claims),))
         assert list(tmp_path.glob("vsa*")) == []
+
+    def test_the_builder_that_vouched_for_the_provenance_is_refused_and_no_other_workflow(
+        self, shelf: Shelf, forge: Forge, tmp_path: Path
+    ) -> None:
+        chain, root = shelf.chain(), SigstoreRoot(lambda: trust_root(forge))
+        shelf.attach(chain.bundle())
+        provenance = signed(by_github(self.JOB, shelf.digest), KeylessSigner(forge, self.JOB))
+        shelf.store().attach(shelf.image, provenance, V1)
+        demands = chain.demands(provenance=ProvenanceDemand(builder_id=self.JOB.identity))
+        outcome = verify_image(shelf.store(), shelf.reference, demands, at=NOW, sigstore=root)
+        for job in (GitHubJob(workflow="verify.yml"), self.JOB):
+            issuer = Issuer(KeylessSigner(forge, job), tmp_path / f"vsa-{job.workflow}", root)
+            issuer.consider(0, outcome, demands, None, at=NOW)
+            if job is self.JOB:
+                with pytest.raises(Misused, match="the builder that vouched for its provenance"):
+                    issuer.issue([outcome.verdict])
+            else:
+                assert issuer.issue([outcome.verdict])[0].verdict == "pass"
+        assert [each.name for each in tmp_path.glob("vsa*")] == ["vsa-verify.yml"]
 
     def test_the_same_workflow_of_another_repository_is_somebody_else(
         self, shelf: Shelf, forge: Forge, tmp_path: Path

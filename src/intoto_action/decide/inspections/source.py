@@ -43,13 +43,14 @@ class Source(msgspec.Struct, frozen=True):
             )
             yield mismatch(each.step, each.where, expected, found)
             return
-        for expected, found in (*contradictions, *self._differences(origin)):
+        for expected, found in (*contradictions, *self.differences(origin)):
             yield mismatch(each.step, each.where, expected, found)
         if oidc and each.step not in self.demand.pass_oidc:
             expected = "a command without an OIDC token (the layout's pass-oidc does not name this step)"
             yield mismatch(each.step, each.where, expected, "a command that could ask for one")
 
-    def _differences(self, origin: Origin) -> Iterator[tuple[str, str]]:
+    def differences(self, origin: Origin) -> Iterator[tuple[str, str]]:
+        """Expected and found, for whatever of repository, ref and event is another than the layout wants."""
         if origin.repository != self.demand.repository:
             yield self.demand.repository, origin.repository
         refs = self.demand.refs
