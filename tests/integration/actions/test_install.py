@@ -129,14 +129,15 @@ def make_job(folder: Path, action: Path, path: str) -> Job:
     return job
 
 
-def test_a_second_use_in_a_job_takes_a_tenth_of_a_second_and_finds_the_same_python(job: Job) -> None:
-    assert job.install().returncode == 0
-    first = job.python()
+def test_a_second_use_in_a_job_installs_nothing_and_finds_the_same_python(job: Job) -> None:
     began = time.monotonic()
+    assert job.install().returncode == 0
+    installed = time.monotonic()
+    first = job.python()
+    began_again = time.monotonic()
     again = job.install()
-    assert time.monotonic() - began < 0.1 * 3, (
-        "three times what it may take alone, on a machine that others use"
-    )
+    # How long it takes is for a benchmark to say; here, that it is not another installation.
+    assert time.monotonic() - began_again < (installed - began) / 2
     assert (again.returncode, again.stdout) == (0, "")
     assert job.python() == first
     assert job.is_untouched()
