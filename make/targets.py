@@ -144,7 +144,8 @@ def lock(words: Sequence[str]) -> int:
 
 def _unit_tests(words: Sequence[str], *, examples: int) -> int:
     """Whoever waits for them while changing a line gets fewer examples of each property than `make test` tries."""
-    return pytest([*_SIDE_BY_SIDE, "tests/unit", *words], report="unit", examples=examples)
+    command = [*_SIDE_BY_SIDE, "--dist", "worksteal", "tests/unit", *words]
+    return pytest(command, report="unit", examples=examples)
 
 
 def pytest(words: Sequence[str], *, report: str = "pytest", examples: int = _EXAMPLES) -> int:
