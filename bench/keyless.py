@@ -46,6 +46,7 @@ def signatures(forge: Forge) -> list[Row]:
     data = pae(PAYLOAD_TYPE, payload)
     bundles = [signer.signed(data).bundle for _ in range(LINKS)]
     links = [encode_dsse(PAYLOAD_TYPE, payload, (signer.signature(data),)) for _ in range(LINKS)]
+    key = signer.key
     who = policy.Identity(identity=GitHubJob().identity, issuer=GITHUB_ISSUER)
     root = forge.trusted_root.encode()
 
@@ -54,7 +55,7 @@ def signatures(forge: Forge) -> list[Row]:
             trust = TrustRoot(root, "the forge")
             start = time.perf_counter()
             for document in documents:
-                if check_signature(parse_signed(document, "a link"), signer.key, trust) is None:
+                if check_signature(parse_signed(document, "a link"), key, trust) is None:
                     raise AssertionError("a good link was refused")
             return time.perf_counter() - start
 

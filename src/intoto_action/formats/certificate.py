@@ -94,7 +94,9 @@ def facts_of(found: x509.Certificate, where: str) -> Certificate:
                 each.value, x509.UnrecognizedExtension
             ):
                 texts[name] = _text(each.value.value, name, where)
-            elif isinstance(each.value, x509.SubjectAlternativeName):
+            elif each.oid == x509.SubjectAlternativeName.oid and isinstance(
+                each.value, x509.SubjectAlternativeName
+            ):
                 alternative = each.value
         identity = _identity(alternative, where)
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:

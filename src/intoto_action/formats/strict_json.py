@@ -85,7 +85,7 @@ def refuse_duplicate_keys(raw: bytes, where: str) -> None:
         check_depth(_depth(raw), where)
 
     def pairs(items: list[tuple[str, Any]]) -> None:
-        if len(items) != len({key for key, _ in items}):
+        if len(items) != len(dict(items)):
             raise Malformed(where, "every key once in an object", f"{_first_repeated(items)!r} twice")
 
     try:
