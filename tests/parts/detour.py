@@ -6,10 +6,8 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
 
-from tests.parts.loopback import Asked, Loopback, Reply, refusal
+from tests.parts.loopback import Asked, Reply, Serving, refusal
 
 _HOP_BY_HOP = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "keep-alive", "date", "server"}
@@ -17,28 +15,15 @@ _HOP_BY_HOP = frozenset(
 _PATIENCE = 30
 
 
-class Detour:
+class Detour(Serving):
     """Serves in front of another service while the block runs; `asked` holds every request that came."""
 
     def __init__(self, behind: str, replies: Iterable[Reply] = ()) -> None:
+        super().__init__()
         self.asked: list[Asked] = []
         self._behind = behind
         self._replies = iter(replies)
         self._lock = threading.Lock()
-        self._loopback = Loopback(self)
-
-    @property
-    def url(self) -> str:
-        return self._loopback.url
-
-    def __enter__(self) -> Self:
-        self._loopback.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loopback.__exit__(kind, error, trace)
 
     def answer(self, asked: Asked) -> Reply:
         with self._lock:

@@ -2,18 +2,16 @@
 
 import base64
 import json
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from tests.parts.images import SmallImage, sha256
+from tests.parts.loopback import Asked, Server
 
 from intoto_action.deadline import Deadline
 from intoto_action.formats.oci import OCI_INDEX, OCI_MANIFEST
@@ -26,16 +24,6 @@ from intoto_action.store.registry import Registry
 from intoto_action.store.tokens import Authorizer
 
 REPOSITORY = "octo/app"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request as it arrived; header names in lower case."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass
@@ -52,37 +40,15 @@ class Reply:
 Script = Callable[[Asked], Reply | None]
 
 
-class HostileRegistry:
+class HostileRegistry(Server):
     """Answers from `documents` (path to Reply), after `script`, when there is one, had no reply of its own."""
 
     def __init__(self) -> None:
+        super().__init__(_handler(self))
         self.asked: list[Asked] = []
         self.documents: dict[str, Reply] = {}
         self.script: Script | None = None
-        self.stopping = threading.Event()
         self.count: dict[str, int] = defaultdict(int)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def put(self, image: SmallImage, tag: str) -> None:
         """Keep an image under a tag and its digest."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,12 +61,12 @@ class Service(Protocol):
     def answer(self, asked: Asked) -> Reply: ...
 
 
-class Loopback:
-    """Serves on a free port of loopback while the block runs."""
+class Server:
+    """Serves on a free port of loopback while the block runs; `stopping` is set when it ends."""
 
-    def __init__(self, service: Service) -> None:
-        self._stopping = threading.Event()
-        self._server = ThreadingHTTPServer((HOST, 0), _handler(service, self._stopping))
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.stopping = threading.Event()
+        self._server = ThreadingHTTPServer((HOST, 0), handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self._thread = threading.Thread(
@@ -73,8 +74,12 @@ class Loopback:
         )
 
     @property
+    def address(self) -> str:
+        return f"{HOST}:{self._server.server_port}"
+
+    @property
     def url(self) -> str:
-        return f"http://{HOST}:{self._server.server_port}"
+        return f"http://{self.address}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -83,20 +88,37 @@ class Loopback:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping.set()
+        self.stopping.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
 
-def _handler(service: Service, stopping: threading.Event) -> type[BaseHTTPRequestHandler]:
+class Loopback(Server):
+    """A server of what a service answers."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(_handler(service, self))
+
+
+class Serving(Loopback, ABC):
+    """A service that is its own server."""
+
+    def __init__(self) -> None:
+        super().__init__(self)
+
+    @abstractmethod
+    def answer(self, asked: Asked) -> Reply: ...
+
+
+def _handler(service: Service, server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _any(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
             reply = service.answer(Asked(self.command, self.path, headers, self.rfile.read(length)))
             if reply.after:
-                stopping.wait(reply.after)
+                server.stopping.wait(reply.after)
             try:
                 self._say(reply)
             except OSError:  # whoever asked had no more patience, which is what some tests are about

@@ -12,15 +12,13 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from tests.parts.github_job import GitHubJob
-from tests.parts.loopback import Asked, Loopback, Reply, json_reply, refusal
+from tests.parts.loopback import Asked, Reply, Serving, json_reply, refusal
 
 AUDIENCE = "sigstore"
 LIFETIME = 300
@@ -50,29 +48,15 @@ class _Grant:
     replies: Iterator[Reply]
 
 
-class OidcIssuer:
+class OidcIssuer(Serving):
     """The provider. `asked` holds the audience of every token that was asked for and given."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[str] = []
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._grants: dict[str, _Grant] = {}
         self._lock = threading.Lock()
-        self._loopback = Loopback(self)
-
-    @property
-    def url(self) -> str:
-        """What tokens and certificates call the issuer."""
-        return self._loopback.url
-
-    def __enter__(self) -> Self:
-        self._loopback.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loopback.__exit__(kind, error, trace)
 
     def environ(self, terms: Terms, replies: Iterable[Reply] = ()) -> dict[str, str]:
         """The variables by which a job asks for its token; the replies come first, then the token, always."""

@@ -22,7 +22,7 @@ class Recorder:
     """Calls `record` in `base`, with a key, a link directory and a state directory beside it."""
 
     def __init__(self, directory: Path, environ: Mapping[str, str] | None = None) -> None:
-        self.base = directory / "work"
+        self.base = directory / "checkout"
         self.base.mkdir(parents=True)
         self.links = directory / "links"
         self.key = directory / "key.pem"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from securesystemslib.signer._crypto_signer import CryptoSigner
-from tests.parts.loopback import Asked, Loopback, Reply
+from tests.parts.loopback import Asked, Reply, Serving
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 S = TypeVar("S", Targets, Snapshot, Timestamp)
@@ -81,28 +80,15 @@ class TufFiles:
         return metadata.to_bytes()
 
 
-class TufMirror(TufFiles):
+class TufMirror(TufFiles, Serving):
     """Serves what was published while the block runs; `asked` holds the paths. `reply` answers everything instead."""
 
     def __init__(self, targets: Mapping[str, bytes]) -> None:
-        super().__init__(targets)
+        TufFiles.__init__(self, targets)
+        Serving.__init__(self)
         self.asked: list[str] = []
         self.reply: Reply | None = None
         self._lock = threading.Lock()
-        self._loopback = Loopback(self)
-
-    @property
-    def url(self) -> str:
-        return self._loopback.url
-
-    def __enter__(self) -> Self:
-        self._loopback.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loopback.__exit__(kind, error, trace)
 
     def answer(self, asked: Asked) -> Reply:
         path = asked.path.lstrip("/")

@@ -135,7 +135,7 @@ def test_a_key_in_the_place_of_its_path_is_not_repeated_and_nothing_runs(
             assert not (recorder.base / "ran").exists()
 
 
-@pytest.mark.parametrize("key", ["key.pem.pub", "work"])
+@pytest.mark.parametrize("key", ["key.pem.pub", "checkout"])
 def test_a_key_that_cannot_sign_is_told_before_the_command_runs(recorder: Recorder, key: str) -> None:
     done = recorder("--", "touch", "ran", key=str(recorder.base.parent / key))
     assert done.returncode == 2
@@ -386,7 +386,7 @@ def test_a_working_directory_that_the_command_removed_is_a_sentence(recorder: Re
     ("link_dir", "pattern", "warned"),
     [
         ("../links", ".", False),
-        ("../work/links", ".", True),
+        ("../checkout/links", ".", True),
         ("sub/../links", "links", True),
         (".", "*", True),
         ("links", "*", True),

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.parts.hostile_registry import Asked, HostileRegistry, Reply
+from tests.parts.hostile_registry import HostileRegistry, Reply
 from tests.parts.images import small_image
+from tests.parts.loopback import Asked
 from tests.parts.recording import Recorder
 
 

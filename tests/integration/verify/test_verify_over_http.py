@@ -6,7 +6,6 @@ import pytest
 from tests.parts.attached import chain_about
 from tests.parts.chain import KEYS_ALONE, NOW, REPOSITORY, Chain
 from tests.parts.hostile_registry import (
-    Asked,
     HostileRegistry,
     Reply,
     hang,
@@ -15,6 +14,7 @@ from tests.parts.hostile_registry import (
     reset,
 )
 from tests.parts.images import SmallImage, small_image
+from tests.parts.loopback import Asked
 
 from intoto_action.decide.demands import SameAs
 from intoto_action.formats.evidence import PREDICATE_TYPE

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.parts.hostile_registry import REPOSITORY, Asked, HostileRegistry, Reply, log_in, open_hostile
+from tests.parts.hostile_registry import REPOSITORY, HostileRegistry, Reply, log_in, open_hostile
 from tests.parts.images import sha256, small_image
+from tests.parts.loopback import Asked
 
 from intoto_action.formats.oci import OCI_INDEX
 from intoto_action.formats.reference import Image

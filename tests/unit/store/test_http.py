@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.parts.hostile_registry import Asked, HostileRegistry, Reply, hang, reset
+from tests.parts.hostile_registry import HostileRegistry, Reply, hang, reset
+from tests.parts.loopback import Asked
 
 from intoto_action.deadline import Deadline
 from intoto_action.reason import Unavailable

@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.parts.hostile_registry import (
     REPOSITORY,
-    Asked,
     HostileRegistry,
     Reply,
     hostile_reference,
     open_hostile,
 )
 from tests.parts.images import SmallImage, sha256, small_image, small_index
+from tests.parts.loopback import Asked
 from tests.parts.token_server import certificate_of
 
 from intoto_action.deadline import Deadline

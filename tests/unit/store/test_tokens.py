@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.parts.hostile_registry import (
     REPOSITORY,
-    Asked,
     HostileRegistry,
     Reply,
     docker_config,
@@ -19,6 +18,7 @@ from tests.parts.hostile_registry import (
     open_hostile,
 )
 from tests.parts.images import small_image
+from tests.parts.loopback import Asked
 
 from intoto_action.deadline import Deadline
 from intoto_action.reason import Unavailable
