@@ -349,6 +349,11 @@ class TestSource:
             (GitHubJob.tag(sha="c0ffee", run_id="7"), "ref refs/tags/v1.2.0"),
             (GitHubJob(event="pull_request_target", sha="c0ffee", run_id="7"), "event pull_request_target"),
             (GitHubJob(event="workflow_run", sha="c0ffee", run_id="7"), "event workflow_run"),
+            (GitHubJob(event="merge_request_event", sha="c0ffee", run_id="7"), "event merge_request_event"),
+            (
+                GitHubJob(event="external_pull_request_event", sha="c0ffee", run_id="7"),
+                "external_pull_request",
+            ),
         ],
     )
     def test_a_certificate_of_another_source_is_a_source_mismatch(

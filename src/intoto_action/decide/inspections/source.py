@@ -12,8 +12,15 @@ from intoto_action.formats.environment import recorded
 from intoto_action.formats.inspection import SourceDemand
 from intoto_action.reason import Finding, Malformed, Reason
 
-UNTRUSTED_EVENTS = ("pull_request", "pull_request_*", "workflow_run", "issue_comment")
-"""Events that run with, or on behalf of, code nobody has merged: excluded unless the layout lists them."""
+UNTRUSTED_EVENTS = (
+    *("pull_request", "pull_request_*", "workflow_run", "issue_comment"),
+    *("merge_request_event", "external_pull_request_event"),
+)
+"""Events that run with, or on behalf of, code nobody has merged: excluded unless the layout lists them.
+
+Source: GitHub documentation, events that trigger workflows; GitLab documentation, CI_PIPELINE_SOURCE, which is what a
+certificate has for the event of a GitLab job (Fulcio's oid-info.md, build trigger).
+"""
 
 
 class Source(msgspec.Struct, frozen=True):
