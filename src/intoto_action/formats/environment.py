@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TypeVar
 
 import msgspec
@@ -10,6 +11,17 @@ from intoto_action.formats.link import Link
 from intoto_action.reason import Malformed
 
 T = TypeVar("T")
+
+BEFORE_THE_MERGE = (
+    *("pull_request", "pull_request_*", "merge_group"),
+    *("merge_request_event", "external_pull_request_event"),
+)
+"""Events of runs that look at a change which nobody has merged yet, as patterns.
+
+Source: GitHub documentation, events that trigger workflows (their refs are `refs/pull/…`, or those of a merge queue);
+GitLab documentation, CI_PIPELINE_SOURCE, which is what a certificate has for the event of a GitLab job (Fulcio's
+oid-info.md, build trigger).
+"""
 
 
 class GithubEnvironment(msgspec.Struct, frozen=True):
@@ -37,6 +49,11 @@ class Recorded(msgspec.Struct, frozen=True):
     """The part of `environment.recorded` that decides: whether the command could ask for an OIDC token."""
 
     oidc: bool = False
+
+
+def is_before_the_merge(event: str) -> bool:
+    """Whether a run by that event looks at a change which nobody has merged yet."""
+    return any(fnmatchcase(event, pattern) for pattern in BEFORE_THE_MERGE)
 
 
 def github_environment(link: Link, where: str) -> GithubEnvironment | None:

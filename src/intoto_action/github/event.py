@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from intoto_action.formats.environment import is_before_the_merge
+
 _EVENT_CAP = 25 << 20
 """Bytes of an event; GitHub sends none larger than 25 MB."""
 
@@ -36,11 +38,8 @@ def is_pull_request(environ: Mapping[str, str]) -> bool:
     """Whether a pull request started this run (its review and its comments on code included), or a merge queue.
 
     A merge queue runs what is proposed too: nobody has merged it yet.
-    Source: GitHub documentation, events that trigger workflows: all their names begin with `pull_request`, but for
-    `merge_group`.
     """
-    event = environ.get("GITHUB_EVENT_NAME", "")
-    return event.startswith("pull_request") or event == "merge_group"
+    return is_before_the_merge(environ.get("GITHUB_EVENT_NAME", ""))
 
 
 def from_fork(environ: Mapping[str, str]) -> bool:

@@ -197,6 +197,8 @@ def _github(chain: Chain, step: str, **changes: str) -> None:
         {"ref": "refs/pull/7/merge"},
         {"event": "pull_request"},
         {"event": "pull_request_target"},
+        {"event": "merge_group"},
+        {"event": "merge_request_event"},
         {"event": "workflow_run"},
         {"event": "issue_comment"},
         {"sha": "decade"},

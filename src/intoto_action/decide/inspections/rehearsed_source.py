@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 
 from intoto_action.decide.inspections.source import Source
 from intoto_action.decide.inspections.step_link import Origin, StepLink
+from intoto_action.formats.environment import is_before_the_merge
 from intoto_action.reason import Malformed
-
-BEFORE_THE_MERGE = ("pull_request", "pull_request_*", "merge_group")
-"""Events of runs that look at a change before it is merged.
-
-Source: GitHub documentation, events that trigger workflows. Their refs are `refs/pull/…` or those of a merge queue.
-"""
 
 
 class RehearsedSource(Source, frozen=True):
@@ -25,7 +19,7 @@ class RehearsedSource(Source, frozen=True):
 
     def differences(self, origin: Origin) -> Iterator[tuple[str, str]]:
         """The repository alone, where ref and event are those of a change that is not merged."""
-        if not _is_before_the_merge(origin):
+        if not is_before_the_merge(origin.event):
             yield from super().differences(origin)
         elif origin.repository != self.demand.repository:
             yield self.demand.repository, origin.repository
@@ -38,13 +32,9 @@ class RehearsedSource(Source, frozen=True):
                 origin = each.origin()
             except Malformed:
                 continue  # which is denied where the differences are looked at
-            if origin is None or not _is_before_the_merge(origin):
+            if origin is None or not is_before_the_merge(origin.event):
                 continue
             for expected, found in super().differences(origin):
                 if origin.repository == self.demand.repository and (expected, found) not in told:
                     told.add((expected, found))
                     yield f"a release needs {expected}: this run has {found}, as a change before its merge has"
-
-
-def _is_before_the_merge(origin: Origin) -> bool:
-    return any(fnmatchcase(origin.event, pattern) for pattern in BEFORE_THE_MERGE)

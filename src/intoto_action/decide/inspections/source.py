@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 
 import msgspec
 
 from intoto_action.decide.inspections.step_link import Origin, StepLink
-from intoto_action.formats.environment import recorded
+from intoto_action.formats.environment import is_before_the_merge, recorded
 from intoto_action.formats.inspection import SourceDemand
 from intoto_action.reason import Finding, Malformed, Reason
 
-UNTRUSTED_EVENTS = (
-    *("pull_request", "pull_request_*", "workflow_run", "issue_comment"),
-    *("merge_request_event", "external_pull_request_event"),
-)
-"""Events that run with, or on behalf of, code nobody has merged: excluded unless the layout lists them.
-
-Source: GitHub documentation, events that trigger workflows; GitLab documentation, CI_PIPELINE_SOURCE, which is what a
-certificate has for the event of a GitLab job (Fulcio's oid-info.md, build trigger).
-"""
+_ON_BEHALF = frozenset({"workflow_run", "issue_comment"})
+"""Events that anybody can bring about, and that run what is merged on behalf of what is not."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -66,7 +58,7 @@ class Source(msgspec.Struct, frozen=True):
         if self.demand.events:
             if origin.event not in self.demand.events:
                 yield f"event {' or '.join(self.demand.events)}", f"event {origin.event}"
-        elif any(fnmatchcase(origin.event, pattern) for pattern in UNTRUSTED_EVENTS):
+        elif is_before_the_merge(origin.event) or origin.event in _ON_BEHALF:
             yield "an event that runs merged code only", f"event {origin.event}"
 
 
