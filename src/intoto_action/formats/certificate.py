@@ -43,15 +43,11 @@ CERTIFICATE_CAP = 64 << 10
 
 
 class Certificate(msgspec.Struct, frozen=True):
-    """A leaf certificate: its one subject alternative name, the issuer of the token behind it, and the claims.
-
-    `sha256` is the hex digest of its DER.
-    """
+    """A leaf certificate: its one subject alternative name, the issuer of the token behind it, and the claims."""
 
     identity: str
     issuer: str
     claims: dict[str, str]
-    sha256: str
 
     def claim(self, name: str) -> str:
         """A claim's value, empty when the certificate has none."""
@@ -83,7 +79,6 @@ def facts_of(found: x509.Certificate, where: str) -> Certificate:
     Raises: Malformed as `parse_certificate` does.
     """
     from cryptography import x509
-    from cryptography.hazmat.primitives.hashes import SHA256
 
     names = _names_by_oid()
     texts: dict[str, str] = {}
@@ -104,7 +99,7 @@ def facts_of(found: x509.Certificate, where: str) -> Certificate:
     old, new = texts.pop(_ISSUER_V1, None), texts.pop(_ISSUER_V2, None)
     if old is not None and new is not None and old != new:
         raise Malformed(where, "one issuer in the certificate", f"two: {old[:200]!r} and {new[:200]!r}")
-    return Certificate(identity, new or old or "", texts, found.fingerprint(SHA256()).hex())
+    return Certificate(identity, new or old or "", texts)
 
 
 @cache

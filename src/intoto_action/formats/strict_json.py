@@ -83,6 +83,8 @@ def refuse_duplicate_keys(raw: bytes, where: str) -> None:
     """Raises: Malformed when an object in `raw` has the same key twice, or `raw` is no JSON or nested too deep."""
     if raw.count(b"[") + raw.count(b"{") > MOST_DEEP:
         check_depth(_depth(raw), where)
+    if _every_key_is_read(raw):
+        return
 
     def pairs(items: list[tuple[str, Any]]) -> None:
         if len(items) != len(dict(items)):
@@ -96,6 +98,24 @@ def refuse_duplicate_keys(raw: bytes, where: str) -> None:
         raise Malformed(where, "JSON of a reasonable depth", "nesting too deep to read") from error
     except ValueError as error:
         raise Malformed(where, "valid JSON in UTF-8", _first_line(error)) from error
+
+
+def _every_key_is_read(raw: bytes) -> bool:
+    """Whether a reader that keeps the last of equal keys reads as many keys as there are: then none is there twice.
+
+    It is a proof, and in half the time: without white space each key of the document stands before one `":`, and a
+    `":` inside a string only makes the first number larger. Whatever is read otherwise is for the slow way to judge.
+    """
+    try:
+        return msgspec.json.format(raw, indent=-1).count(b'":') == _keys(msgspec.json.decode(raw))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _keys(value: object) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(map(_keys, value.values()))
+    return sum(map(_keys, value)) if isinstance(value, list) else 0
 
 
 def _first_repeated(items: Iterable[tuple[str, Any]]) -> str:

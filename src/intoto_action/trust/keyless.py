@@ -8,8 +8,9 @@ checkpoint, and that signature, certificate and log entry speak of the same byte
 
 from __future__ import annotations
 
+import functools
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from intoto_action.formats.certificate import Certificate, facts_of
 from intoto_action.formats.envelope import Envelope, Signature
@@ -18,7 +19,8 @@ from intoto_action.reason import IntotoActionError, Malformed
 
 if TYPE_CHECKING:
     from cryptography import x509
-    from sigstore.models import Bundle
+    from sigstore._internal.trust import CertificateAuthority, CTKeyring, KeyringPurpose, RekorKeyring
+    from sigstore.models import Bundle, TrustedRoot
     from sigstore.verify import Verifier
 
 MOST_KEYLESS = 16
@@ -121,29 +123,29 @@ def _bundle(material: Material) -> Bundle:
     return Bundle.from_json(material.bundle)
 
 
-def _remembered(document: bytes) -> Any:  # noqa: ANN401 - a subclass of a class that is imported here, late
-    """A trusted root whose keyrings are made once, and not anew for each signature."""
-    from sigstore.models import TrustedRoot
+def _remembered(document: bytes) -> TrustedRoot:
+    """A trusted root whose keys are read once, when it is opened, and not anew for each signature."""
+    # The type of a parameter of public methods, whose own module is private.
+    from sigstore.models import KeyringPurpose, TrustedRoot  # type: ignore[attr-defined]
     from sigstore_models.trustroot.v1 import TrustedRoot as Document
 
     class Remembered(TrustedRoot):
         def __init__(self, inner: Document) -> None:
             super().__init__(inner)
-            self._kept: dict[object, Any] = {}
+            self._rekor_keyring = functools.cache(super().rekor_keyring)
+            self._ct_keyring = functools.cache(super().ct_keyring)
+            self._timestamp_authorities = super().get_timestamp_authorities()
+            for keyring in (self._rekor_keyring, self._ct_keyring):
+                keyring(KeyringPurpose.VERIFY)
 
-        def _once(self, name: object, make: Any) -> Any:  # noqa: ANN401
-            if name not in self._kept:
-                self._kept[name] = make()
-            return self._kept[name]
+        def rekor_keyring(self, purpose: KeyringPurpose) -> RekorKeyring:
+            return self._rekor_keyring(purpose)
 
-        def rekor_keyring(self, purpose: Any) -> Any:  # noqa: ANN401
-            return self._once(("rekor", purpose), lambda: TrustedRoot.rekor_keyring(self, purpose))
+        def ct_keyring(self, purpose: KeyringPurpose) -> CTKeyring:
+            return self._ct_keyring(purpose)
 
-        def ct_keyring(self, purpose: Any) -> Any:  # noqa: ANN401
-            return self._once(("ct", purpose), lambda: TrustedRoot.ct_keyring(self, purpose))
-
-        def get_timestamp_authorities(self) -> Any:  # noqa: ANN401
-            return self._once("tsa", lambda: TrustedRoot.get_timestamp_authorities(self))
+        def get_timestamp_authorities(self) -> list[CertificateAuthority]:
+            return self._timestamp_authorities
 
     return Remembered(Document.from_json(document))
 

@@ -56,7 +56,7 @@ def _accepted(name: str, envelope: Envelope) -> Iterator[StepLink]:
     hint = name.removesuffix(".link").rpartition(".")[2]
     meant = [each for each in envelope.signatures if each.keyid.startswith(hint)] or envelope.signatures
     claimed = [claimed_certificate(envelope, each, where) for each in meant]
-    different = {each.sha256 if each else "": each for each in claimed or [None]}
+    different = {repr(each): each for each in claimed or [None]}
     for certificate in different.values():
         yield StepLink(link.name, name, link, certificate)
 

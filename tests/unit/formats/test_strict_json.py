@@ -60,6 +60,20 @@ def test_two_spellings_of_one_key_are_the_same_key() -> None:
         anything(b'{"name":1,"\\u006eame":2}')
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [b'{"a" :1,"a"\t: 2}', b'{"a":"\\":","a":1}', b'[{"\\":":1},{"b":{"\\":":1,"\\":":2}}]'],
+    ids=["white space", "a string that looks like a key", "a key that looks like two"],
+)
+def test_however_a_key_is_written_it_is_seen_twice(raw: bytes) -> None:
+    with pytest.raises(Malformed, match="twice"):
+        refuse_duplicate_keys(raw, WHERE)
+
+
+def test_a_string_that_looks_like_a_key_is_none() -> None:
+    assert anything(b'{"a":"\\":","b":["\\":"]}') == {"a": '":', "b": ['":']}
+
+
 def test_the_key_that_is_there_twice_is_named() -> None:
     with pytest.raises(Malformed) as caught:
         anything(b'{"a":1,"b":{"expires":1,"x":2,"expires":3}}')

@@ -361,10 +361,7 @@ class TestReferrers:
 class TestSchemes:
     @pytest.mark.parametrize("name", ["127.0.0.1:1/x", "localhost:1/x", "[::1]:1/x"])
     def test_loopback_is_reached_over_http_without_asking(self, name: str) -> None:
-        with pytest.raises(Unavailable, match="did not answer"):
-            open_store(parse_registry_reference(name), deadline=Deadline(1), environ={}).resolve(
-                parse_registry_reference(name)
-            )
+        assert url_of(name, allow_http=False).startswith(f"http://{name.removesuffix('x')}v2/")
 
     def test_other_hosts_are_reached_over_https_only(self) -> None:
         assert url_of("registry.corp/x", allow_http=False).startswith("https://registry.corp/v2/")

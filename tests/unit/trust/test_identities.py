@@ -23,7 +23,6 @@ FOUND = Certificate(
         "environment": "release",
         "build-signer-digest": "c" * 40,
     },
-    "ab" * 32,
 )
 
 
@@ -79,13 +78,13 @@ def test_each_claim_is_compared_alone(claim: str) -> None:
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_a_claim_that_the_certificate_does_not_make_is_told(claim: str) -> None:
-    bare = Certificate(FOUND.identity, ISSUER, {}, "")
+    bare = Certificate(FOUND.identity, ISSUER, {})
     wanted = identity_of(FOUND.identity, ISSUER, {claim: "x"})
     assert [each.found for each in differences(wanted, bare)] == [f"no {claim} in the certificate"]
 
 
 def test_an_empty_claim_is_none_even_for_a_ref_of_any_name() -> None:
-    empty = Certificate(FOUND.identity, ISSUER, {"source-ref": ""}, "")
+    empty = Certificate(FOUND.identity, ISSUER, {"source-ref": ""})
     wanted = identity_of(FOUND.identity, ISSUER, {"source-ref": "*"})
     assert [each.found for each in differences(wanted, empty)] == ["no source-ref in the certificate"]
 
@@ -114,7 +113,7 @@ def test_two_identities_share_a_signer_when_one_certificate_is_that_of_both(
     one: Identity, other: Identity
 ) -> None:
     names = [f"{WORKFLOW}@refs/tags/{name}" for name in ("x", "v", "v1", "v1.2", "v1.2.3")]
-    found = [Certificate(name, ISSUER, {}, "") for name in names]
+    found = [Certificate(name, ISSUER, {}) for name in names]
     both = [each for each in found if not [*differences(one, each), *differences(other, each)]]
     assert share_a_signer(one, other) is share_a_signer(other, one) is bool(both)
 
