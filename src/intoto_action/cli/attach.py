@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from intoto_action.formats.reference import Image
     from intoto_action.formats.verdict import Verdict
     from intoto_action.store.interface import Store
+    from intoto_action.store.job_token import JobToken
 
 
 @click.command(
@@ -115,6 +116,11 @@ def attach(
     from intoto_action.attach.collect import collect
     from intoto_action.formats.reference import parse_free_tag
 
+    token = None
+    if github:
+        from intoto_action.cli.runner import take_job_token
+
+        token = take_job_token("attach")
     if output is not None:
         inside = (word.partition("=")[2] for word in files)
         read = (layout, provenance, *inside, *trust.words, *sigstore.words, signing.key, signing.public_key)
@@ -133,7 +139,7 @@ def attach(
     deadline = Deadline(timeout)
     instance = sigstore.instance()
     environ = keyless.public_environ(signing.public_environ(os.environ))
-    store, resolved = _open(image, registry, deadline, push_with, environ)
+    store, resolved = _open(image, registry, deadline, push_with, environ, token)
     signer = signing.signer(keyless=lambda: keyless.signer(instance))
     prepared = prepare(
         resolved,
@@ -207,12 +213,17 @@ def _provenance(word: str, image: Image, links: Mapping[str, bytes], deadline: D
 
 
 def _open(
-    text: str, registry: RegistryOptions, deadline: Deadline, push_with: str, environ: Mapping[str, str]
+    text: str,
+    registry: RegistryOptions,
+    deadline: Deadline,
+    push_with: str,
+    environ: Mapping[str, str],
+    job_token: JobToken | None,
 ) -> tuple[Store, Image]:
     from intoto_action.formats.reference import parse_reference
 
     reference = parse_reference(text)
-    store = registry.store(reference, deadline, environ, push_with=push_with)
+    store = registry.store(reference, deadline, environ, push_with=push_with, job_token=job_token)
     image = store.resolve(reference)
     if reference.digest is None:
         tell(f"{text} is {image.digest} now, and that is what the evidence is for")

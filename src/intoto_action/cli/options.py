@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from intoto_action.keys.sigstore import Instance
     from intoto_action.keys.sigstore_root import InstanceOnce, SigstoreRoot
     from intoto_action.store.interface import Store
+    from intoto_action.store.job_token import JobToken
 
 R = TypeVar("R")
 Callback = Callable[..., R]
@@ -227,6 +228,7 @@ class RegistryOptions(msgspec.Struct, frozen=True):
         environ: Mapping[str, str],
         *,
         push_with: str = "cosign",
+        job_token: JobToken | None = None,
     ) -> Store:
         """The place where `reference` lies; all that is done there ends within `deadline`."""
         from intoto_action.store.open import open_store
@@ -238,6 +240,7 @@ class RegistryOptions(msgspec.Struct, frozen=True):
             token_realms=self.token_realms,
             environ=environ,
             push_with=push_with,
+            job_token=job_token,
         )
 
 

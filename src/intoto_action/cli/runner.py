@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from intoto_action.cli.options import tell
 from intoto_action.reason import Misused
+
+if TYPE_CHECKING:
+    from intoto_action.store.job_token import JobToken
+
+_GITHUB = "https://github.com"
 
 
 def notice(text: str) -> None:
@@ -17,6 +23,24 @@ def notice(text: str) -> None:
     from intoto_action.render.annotations import annotation
 
     click.echo(annotation("notice", text), nl=False, err=True)
+
+
+def take_job_token(verb: str) -> JobToken | None:
+    """The input `github-token` of a verb's action, taken out of the environment; None when it is empty.
+
+    None too on another server: what GitHub Enterprise gives its jobs is no business of github.com's registry.
+    Neither the programs that are started later nor other processes of this user can read it.
+    """
+    from intoto_action.keys.memory import clear_dumpable, withdraw
+    from intoto_action.store.job_token import JobToken
+
+    variable = f"INTOTO_ACTION_{verb.upper()}_GITHUB_TOKEN"
+    token = os.environ.get(variable, "").strip()
+    if token:
+        clear_dumpable()
+    withdraw((variable,))
+    is_ours = os.environ.get("GITHUB_SERVER_URL", "").rstrip("/") == _GITHUB
+    return JobToken(token) if token and is_ours else None
 
 
 def summarise(markdown: str) -> None:

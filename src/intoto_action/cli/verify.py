@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from intoto_action.formats.verdict import Verdict
     from intoto_action.keys.sigstore_root import SigstoreRoot
     from intoto_action.store.interface import Store
+    from intoto_action.store.job_token import JobToken
     from intoto_action.verify.manifest_files import ManifestImages
 
 
@@ -126,6 +127,7 @@ def verify(
     """
     from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
 
+    job_token = _token_of_the_job(github)
     report = report or _report_of_the_job(github)
     _check_words(trust, layout, link_dir, digest, bundles, images, images_from)
     _check_links_words(link_dir, rehearse, provenance)
@@ -155,7 +157,7 @@ def verify(
             if digest is not None:
                 outcome = _verify_digest(digest, bundles, demands, at, root)
             else:
-                store, reference = _open(subject, registry, deadline, vsa, keyless)
+                store, reference = _open(subject, registry, deadline, vsa, keyless, job_token)
                 outcome = _verify_image(store, reference, bundles, demands, at, root)
         except _Refused as refused:
             demands = trust.demands(environ=os.environ, provenance=provenance)
@@ -183,6 +185,15 @@ def _hand_over(verdicts: Sequence[Verdict], report: Path, on_deny: str, github: 
         from intoto_action.cli.verdicts import hand_over
 
         hand_over(verdicts, report, on_deny)
+
+
+def _token_of_the_job(github: bool) -> JobToken | None:
+    """Who one is at GitHub's registry, where nobody logged in."""
+    if not github:
+        return None
+    from intoto_action.cli.runner import take_job_token
+
+    return take_job_token("verify")
 
 
 def _report_of_the_job(github: bool) -> Path | None:
@@ -295,7 +306,12 @@ def _verify_digest(
 
 
 def _open(
-    text: str, registry: RegistryOptions, deadline: Deadline, vsa: VsaOptions, keyless: KeylessOptions
+    text: str,
+    registry: RegistryOptions,
+    deadline: Deadline,
+    vsa: VsaOptions,
+    keyless: KeylessOptions,
+    job_token: JobToken | None,
 ) -> tuple[Store, Reference | DirectoryReference]:
     from intoto_action.formats.reference import parse_reference
     from intoto_action.store.open import NATIVE
@@ -303,7 +319,8 @@ def _open(
     with _refusing(Reason.INVALID_REFERENCE):
         reference = parse_reference(text)
     environ = keyless.public_environ(vsa.signing.public_environ(os.environ))
-    return registry.store(reference, deadline, environ, push_with=NATIVE), reference
+    store = registry.store(reference, deadline, environ, push_with=NATIVE, job_token=job_token)
+    return store, reference
 
 
 def _verify_image(

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,6 +19,7 @@ from intoto_action.reason import Malformed, Misused, Unavailable
 from intoto_action.record.step import payload_of
 from intoto_action.store.files import read_plain
 from intoto_action.store.link_directory import link_file_name, unsigned_file_name, write_link
+from intoto_action.store.termination import termination_as_interrupt
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,30 +58,13 @@ def publish_signed(
     """
     payload = payload_of(link)
     try:
-        with _termination_as_interrupt():
+        with termination_as_interrupt():
             signer = open_signer()
             path = write_signed(directory, link.name, payload, signer, force=force)
     except (Misused, Unavailable, KeyboardInterrupt) as fault:
         kept = _keep_unsigned(link, payload, directory)
         return Published(path=kept, sha256=digest_of(payload), fault=fault)
     return Published(path=path, sha256=digest_of(payload), signer=signer)
-
-
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Within it SIGTERM, with which CI systems cancel a job, raises KeyboardInterrupt as SIGINT does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _keep_unsigned(link: Link, payload: bytes, directory: Path) -> Path:

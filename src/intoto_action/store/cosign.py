@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,9 +19,12 @@ from intoto_action.formats.reference import Image
 from intoto_action.formats.strict_json import decode
 from intoto_action.reason import Malformed, Misused, Unavailable
 from intoto_action.store.command import Ended, NotThere, run
+from intoto_action.store.credentials import Credentials
 from intoto_action.store.files import write_whole
+from intoto_action.store.job_token import docker_config
 from intoto_action.store.listing import referrer_descriptor
 from intoto_action.store.registry import Registry
+from intoto_action.store.termination import termination_as_interrupt
 
 OLDEST = (3, 1)
 _VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})\.\d")
@@ -52,11 +55,18 @@ class _Bundle(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class CosignPush:
-    """Runs the cosign of the PATH. `environ` is what it gets, apart from cosign's own switches."""
+    """Runs the cosign of the PATH. `environ` is what it gets, apart from cosign's own switches.
 
-    def __init__(self, environ: Mapping[str, str], deadline: Deadline) -> None:
+    It looks for credentials itself. Those that nobody logged in with it would not find: when `who` says that the
+    registry is asked with such, they lie for as long as cosign runs in a directory that only this user can read.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], deadline: Deadline, who: Callable[[], Credentials | None]
+    ) -> None:
         self._environ = {k: v for k, v in environ.items() if not k.startswith(_KEPT_FROM_IT)}
         self._deadline = deadline
+        self._who = who
 
     def push(self, registry: Registry, image: Image, bundle: bytes, predicate_type: str) -> Descriptor:
         """Hand the bundle to cosign, and find the manifest that it wrote, which it does not name.
@@ -94,12 +104,21 @@ class CosignPush:
             raise Unavailable(f"cosign {text[:40]!r} is too old, or not a release; {_ADVICE}")
 
     def _attach(self, registry: Registry, image: Image, bundle: bytes) -> None:
-        with _scratch_directory() as directory:
+        who = self._who()
+        with (
+            termination_as_interrupt(),
+            _scratch_directory(self._environ.get("RUNNER_TEMP")) as directory,
+        ):
             path = Path(directory) / "bundle.sigstore.json"
             write_whole(path, bundle, mode=0o600, overwrite=False)
+            more = {}
+            if who is not None and who.offered:
+                config = docker_config(registry.distribution.registry, who)
+                write_whole(Path(directory) / "config.json", config, mode=0o600, overwrite=False)
+                more = {"DOCKER_CONFIG": directory}
             flags = ["--allow-http-registry"] if registry.distribution.is_plain_http else []
             ended = self._run(
-                ["cosign", "attach", "attestation", *flags, "--attestation", str(path), f"{image}"]
+                ["cosign", "attach", "attestation", *flags, "--attestation", str(path), f"{image}"], more
             )
         if ended.code != 0:
             raise Unavailable(
@@ -107,23 +126,25 @@ class CosignPush:
                 f"where cosign finds it (docker's config.json), or say --push-with native{_words(ended)}"
             )
 
-    def _run(self, argv: list[str]) -> Ended:
+    def _run(self, argv: list[str], more: Mapping[str, str] = {}) -> Ended:
         try:
             seconds = self._deadline.require("running cosign")
         except Overdue as error:
             raise Unavailable(str(error)) from error
         try:
-            return run(argv, environ=self._environ, seconds=seconds)
+            return run(argv, environ={**self._environ, **more}, seconds=seconds)
         except NotThere as error:
             raise Unavailable(f"{error}; {_ADVICE}") from error
 
 
-def _scratch_directory() -> tempfile.TemporaryDirectory[str]:
+def _scratch_directory(parent: str | None) -> tempfile.TemporaryDirectory[str]:
+    """A directory of this user's own; in a job below RUNNER_TEMP, which the runner empties when we are killed."""
     try:
-        return tempfile.TemporaryDirectory(prefix="intoto-action-")
+        return tempfile.TemporaryDirectory(prefix="intoto-action-", dir=parent or None)
     except OSError as error:
         raise Unavailable(
-            f"no temporary directory can be made for cosign: {error.strerror or error}; make room, or set TMPDIR"
+            f"no temporary directory can be made for cosign: {error.strerror or error}; make room, or set "
+            f"{'RUNNER_TEMP' if parent else 'TMPDIR'}"
         ) from error
 
 

@@ -38,12 +38,18 @@ _NOT_FOUND = b"credentials not found in native keychain"
 
 @dataclass(frozen=True)
 class Credentials:
-    """A user and a password, or an identity token; `source` says where they are from. No secret in the repr."""
+    """A user and a password, or an identity token; `source` says where they are from. No secret in the repr.
+
+    `offered` are those that are there although nobody logged in with them: where they are refused, nobody in particular
+    may be let in. `remedy` is what to do about a refusal, when it is not to log in.
+    """
 
     source: str
     username: str = ""
     password: str = field(default="", repr=False)
     identity_token: str = field(default="", repr=False)
+    offered: bool = False
+    remedy: str = ""
 
     @property
     def basic(self) -> str:

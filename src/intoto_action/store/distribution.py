@@ -173,12 +173,20 @@ class Distribution:
             authorization=self._authorizer.header(scope) if is_ours else None,
         )
         answer = self.transport.send(request)
-        if answer.status != 401 or origin_of(answer.url) != origin_of(self._origin()):
-            return answer
-        fresh = self._authorizer.challenged(answer, scope)
-        if fresh is None:
-            return answer
-        return self.transport.send(msgspec.structs.replace(request, authorization=fresh))
+        if self._is_refusal(answer) and answer.status == 401:
+            fresh = self._authorizer.challenged(answer, scope)
+            answer = answer if fresh is None else self._again(request, fresh)
+        if self._is_refusal(answer) and (nobody := self._authorizer.as_nobody(scope)) is not None:
+            another = self._again(request, nobody)
+            answer = answer if self._is_refusal(another) else another
+        return answer
+
+    def _again(self, request: Request, authorization: str) -> Answer:
+        return self.transport.send(msgspec.structs.replace(request, authorization=authorization))
+
+    def _is_refusal(self, answer: Answer) -> bool:
+        """Whether our own origin, which is the one that sees who asks, wants somebody else to ask."""
+        return answer.status in {401, 403} and origin_of(answer.url) == origin_of(self._origin())
 
     def url(self, path: str) -> str:
         """The URL of a path of this repository."""
@@ -190,8 +198,7 @@ class Distribution:
         if answer.status in {401, 403}:
             return Unavailable(
                 f"{what}: {self.registry} refuses it to {self._authorizer.who} (status {answer.status}{said}); "
-                f"log in with `docker login {self.registry}`, and look whether the repository exists and the "
-                "account may do this"
+                f"{self._authorizer.remedy}"
             )
         if answer.status == 429:
             return Unavailable(f"{what}: {self.registry} takes no more requests for now (status 429{said})")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from intoto_action.deadline import Deadline
 from intoto_action.formats.reference import DirectoryReference, Reference
@@ -11,6 +13,10 @@ from intoto_action.reason import Misused
 from intoto_action.store.files import why
 from intoto_action.store.image_directory import ImageDirectory
 from intoto_action.store.interface import Store
+
+if TYPE_CHECKING:
+    from intoto_action.store.credentials import Credentials
+    from intoto_action.store.job_token import JobToken
 
 COSIGN = "cosign"
 NATIVE = "native"
@@ -27,12 +33,14 @@ def open_store(
     allow_http: bool = False,
     token_realms: Mapping[str, str] = {},
     push_with: str = COSIGN,
+    job_token: JobToken | None = None,
 ) -> Store:
     """The repository or the image directory in which a reference lies. Nothing is asked or read yet.
 
     `token_realms` maps a registry (host and port) to another HOST[:PORT] that may see its credentials (without a
     port: 443); `environ` says where credentials lie (HOME, DOCKER_CONFIG, …), and is what cosign and credential
-    helpers get.
+    helpers get. `job_token` is for its own registry, where neither files nor helpers have a login, and for https: with
+    `allow_http` it is not used.
 
     Raises: Misused when `push_with` is no word that is known, or the file with certificates is missing.
     """
@@ -47,6 +55,7 @@ def open_store(
         allow_http=allow_http,
         token_realms=token_realms,
         push_with=push_with,
+        job_token=None if allow_http else job_token,
     )
 
 
@@ -58,6 +67,7 @@ def _open_registry(
     allow_http: bool,
     token_realms: Mapping[str, str],
     push_with: str,
+    job_token: JobToken | None,
 ) -> Store:
     from intoto_action.store.attaching import Attaching, NativePush
     from intoto_action.store.cosign import CosignPush
@@ -69,12 +79,15 @@ def _open_registry(
 
     transport = Transport(deadline, allow_http=allow_http, ca_bundle=_ca_bundle(environ))
     keychain = Keychain(environ, deadline)
-    authorizer = Authorizer(
-        reference.registry,
-        lambda: keychain.find(reference.registry, reference.repository),
-        transport,
-        realms=token_realms,
-    )
+
+    @cache
+    def who() -> Credentials | None:
+        found = keychain.find(reference.registry, reference.repository)
+        if found is None and job_token is not None and job_token.registry == reference.registry:
+            return job_token.credentials()
+        return found
+
+    authorizer = Authorizer(reference.registry, who, transport, realms=token_realms)
     distribution = Distribution(
         reference.registry,
         reference.repository,
@@ -82,7 +95,7 @@ def _open_registry(
         authorizer=authorizer,
         allow_http=allow_http,
     )
-    push = CosignPush(environ, deadline) if push_with == COSIGN else NativePush()
+    push = CosignPush(environ, deadline, who) if push_with == COSIGN else NativePush()
     return Registry(distribution, Attaching(push, deadline))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import msgspec
@@ -35,6 +36,10 @@ class _TokenAnswer(msgspec.Struct):
 
     def __repr__(self) -> str:
         return "_TokenAnswer(…)"
+
+
+class _NoToken(Unavailable):
+    """The token server gives this person none."""
 
 
 class Authorizer:
@@ -72,6 +77,15 @@ class Authorizer:
         user = f"of {found.username!r} " if found.username else ""
         return f"the credentials {user}from {found.source}"
 
+    @property
+    def remedy(self) -> str:
+        """What to do when that is refused, for errors."""
+        found = self._known()
+        return (found.remedy if found else "") or (
+            f"log in with `docker login {self._registry}`, and look whether the repository exists and the account "
+            "may do this"
+        )
+
     def header(self, scope: str) -> str | None:
         """The header for a scope as far as it is known without asking: None before the first challenge."""
         value, until = self._cache.get(scope, (None, 0.0))
@@ -92,23 +106,48 @@ class Authorizer:
         self._challenge = challenge
         return self._answer(challenge, scope)
 
+    def as_nobody(self, scope: str) -> str | None:
+        """The header with which anybody reads, after a refusal to credentials that nobody logged in with.
+
+        None when there are no such credentials, when it is no reading, or when the registry wants to know who asks.
+        """
+        challenge = self._challenge
+        if challenge is None or challenge.scheme != "bearer" or not self._may_be_nobody(scope):
+            return None
+        with suppress(_NoToken):
+            return self._remembered(scope, self._token(challenge, scope, None))
+        return None
+
+    def _may_be_nobody(self, scope: str) -> bool:
+        found = self._known()
+        return found is not None and found.offered and scope.endswith(":pull")
+
     def _answer(self, challenge: Challenge, scope: str) -> str | None:
         if challenge.scheme == "basic":
             found = self._known()
             return found.basic if found is not None and not found.identity_token else None
-        value, lifetime = self._token(challenge, scope)
+        try:
+            return self._remembered(scope, self._token(challenge, scope, self._known()))
+        except _NoToken:
+            if (header := self.as_nobody(scope)) is not None:
+                return header
+            raise
+
+    def _remembered(self, scope: str, token: tuple[str, float]) -> str:
+        value, lifetime = token
         self._cache[scope] = (value, self._clock() + max(0.0, lifetime - _MARGIN))
         return value
 
-    def _token(self, challenge: Challenge, scope: str) -> tuple[str, float]:
+    def _token(self, challenge: Challenge, scope: str, found: Credentials | None) -> tuple[str, float]:
         realm = self._realm(challenge)
         fields = {"service": challenge.parameters.get("service", ""), "scope": scope}
-        answer = self._transport.send(self._token_request(realm, {k: v for k, v in fields.items() if v}))
+        request = self._token_request(realm, {k: v for k, v in fields.items() if v}, found)
+        answer = self._transport.send(request)
         host = origin_of(realm)
         if answer.status in {400, 401, 403}:
-            raise Unavailable(
+            raise _NoToken(
                 f"{self._registry}: {host} gives no token for {scope} with {self.who} (status {answer.status}); "
-                f"log in with `docker login {self._registry}`, and look whether the account may do this"
+                f"{self.remedy}"
             )
         if answer.status != 200:
             raise Unavailable(f"{self._registry}: {host} answered {answer.status} when asked for a token")
@@ -122,9 +161,8 @@ class Authorizer:
         lifetime = parsed.expires_in if parsed.expires_in and parsed.expires_in > 0 else _DEFAULT_LIFETIME
         return f"Bearer {token}", lifetime
 
-    def _token_request(self, realm: str, fields: dict[str, str]) -> Request:
+    def _token_request(self, realm: str, fields: dict[str, str], found: Credentials | None) -> Request:
         what = f"token for {self._registry}"
-        found = self._known()
         if found is not None and found.identity_token:
             form = {
                 "grant_type": "refresh_token",
