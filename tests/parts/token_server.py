@@ -17,11 +17,13 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 IDENTITY_TOKEN = "an identity token"
+JOB_TOKEN = "ghs_TokenOfTheJob"
 
 
 class TokenServer:
     """Gives RS256 tokens to one user, by password (GET) or identity token (POST), for the scopes asked for.
 
+    As GitHub's, it takes JOB_TOKEN as the password of any user, and gives it what `job_may` of what was asked for.
     `asked` holds (method, scope) of every request that was granted; `lifetime` is that of tokens from now on.
     """
 
@@ -29,6 +31,7 @@ class TokenServer:
         self.issuer = "tests"
         self.service = "registry of the tests"
         self.lifetime = 300
+        self.job_may = frozenset({"pull", "push"})
         self.asked: list[tuple[str, str]] = []
         pair = base64.b64encode(f"{username}:{password}".encode()).decode()
         self._authorization = f"Basic {pair}"
@@ -58,14 +61,20 @@ class TokenServer:
         """Status and document for a request."""
         by_password = method == "GET" and secrets.compare_digest(authorization, self._authorization)
         by_token = method == "POST" and fields.get("refresh_token") == [IDENTITY_TOKEN]
-        if not (by_password or by_token):
+        by_job = method == "GET" and self._is_job(authorization)
+        if not (by_password or by_token or by_job):
             return 401, {"errors": [{"code": "UNAUTHORIZED"}]}
         scope = " ".join(fields.get("scope", []))
         self.asked.append((method, scope))
-        token = self._token(fields.get("service", [""])[0], scope)
+        may = self.job_may if by_job else None
+        token = self._token(fields.get("service", [""])[0], scope, may)
         return 200, {"access_token" if by_token else "token": token, "expires_in": self.lifetime}
 
-    def _token(self, service: str, scope: str) -> str:
+    def _is_job(self, authorization: str) -> bool:
+        pair = base64.b64decode(authorization.removeprefix("Basic ")).decode()
+        return bool(self.job_may) and pair.partition(":")[2] == JOB_TOKEN
+
+    def _token(self, service: str, scope: str, may: frozenset[str] | None) -> str:
         now = int(time.time())
         der = x509.load_pem_x509_certificate(self.certificate).public_bytes(serialization.Encoding.DER)
         header = {"typ": "JWT", "alg": "RS256", "x5c": [base64.b64encode(der).decode()]}
@@ -77,16 +86,17 @@ class TokenServer:
             "nbf": now - 10,
             "iat": now,
             "jti": secrets.token_hex(8),
-            "access": [_access(each) for each in scope.split() if each.count(":") == 2],
+            "access": [_access(each, may) for each in scope.split() if each.count(":") == 2],
         }
         signed = f"{_b64(json.dumps(header).encode())}.{_b64(json.dumps(claims).encode())}"
         signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{signed}.{_b64(signature)}"
 
 
-def _access(scope: str) -> dict[str, object]:
+def _access(scope: str, may: frozenset[str] | None) -> dict[str, object]:
     kind, name, actions = scope.split(":")
-    return {"type": kind, "name": name, "actions": actions.split(",")}
+    given = [each for each in actions.split(",") if may is None or each in may]
+    return {"type": kind, "name": name, "actions": given}
 
 
 def _b64(raw: bytes) -> str:

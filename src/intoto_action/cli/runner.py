@@ -32,7 +32,7 @@ def take_job_token(verb: str) -> JobToken | None:
     Neither the programs that are started later nor other processes of this user can read it.
     """
     from intoto_action.keys.memory import clear_dumpable, withdraw
-    from intoto_action.store.job_token import JobToken
+    from intoto_action.store import job_token
 
     variable = f"INTOTO_ACTION_{verb.upper()}_GITHUB_TOKEN"
     token = os.environ.get(variable, "").strip()
@@ -40,7 +40,7 @@ def take_job_token(verb: str) -> JobToken | None:
         clear_dumpable()
     withdraw((variable,))
     is_ours = os.environ.get("GITHUB_SERVER_URL", "").rstrip("/") == _GITHUB
-    return JobToken(token) if token and is_ours else None
+    return job_token.JobToken(token, job_token.REGISTRY) if token and is_ours else None
 
 
 def summarise(markdown: str) -> None:

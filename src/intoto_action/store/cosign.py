@@ -29,6 +29,7 @@ from intoto_action.store.termination import termination_as_interrupt
 OLDEST = (3, 1)
 _VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})\.\d")
 _ADVICE = "install cosign 3.1 or newer (https://docs.sigstore.dev/cosign), or say --push-with native"
+_LOG_IN = "log in to the registry where cosign finds it (docker's config.json), or say --push-with native"
 _TRIES = 3
 _SPACES = 4096
 """How many bytes the spaces of another JSON writer may take, beside what grows with the bundle."""
@@ -121,9 +122,9 @@ class CosignPush:
                 ["cosign", "attach", "attestation", *flags, "--attestation", str(path), f"{image}"], more
             )
         if ended.code != 0:
+            remedy = who.remedy if who is not None and who.offered else _LOG_IN
             raise Unavailable(
-                f"cosign attach attestation failed for {image} with exit code {ended.code}; log in to the registry "
-                f"where cosign finds it (docker's config.json), or say --push-with native{_words(ended)}"
+                f"cosign attach attestation failed for {image} with exit code {ended.code}; {remedy}{_words(ended)}"
             )
 
     def _run(self, argv: list[str], more: Mapping[str, str] = {}) -> Ended:

@@ -13,6 +13,7 @@ import msgspec
 from intoto_action.store.credentials import Credentials
 
 REGISTRY = "ghcr.io"
+"""GitHub's own. No variable and no word of the command line names another."""
 _USER = "x-access-token"
 """GitHub's name for whoever has a token; its registry looks at the token only."""
 _REMEDY = (
@@ -25,7 +26,7 @@ class JobToken(msgspec.Struct, frozen=True):
     """A token and the one registry (host and port) that may see it. No secret in the repr."""
 
     token: str
-    registry: str = REGISTRY
+    registry: str
 
     def __repr__(self) -> str:
         return f"JobToken(…, {self.registry!r})"

@@ -81,7 +81,7 @@ def nowhere(tmp_path: Path) -> dict[str, str]:
 
 
 def test_it_is_for_github_s_registry() -> None:
-    assert JobToken(TOKEN).registry == REGISTRY == "ghcr.io"
+    assert REGISTRY == "ghcr.io"
 
 
 def test_it_reads_where_nobody_logged_in(hostile: HostileRegistry, tmp_path: Path) -> None:
@@ -183,5 +183,5 @@ def test_a_login_that_is_refused_is_not_replaced_by_it(hostile: HostileRegistry,
 
 
 def test_it_is_in_no_representation() -> None:
-    token = JobToken(TOKEN)
+    token = JobToken(TOKEN, REGISTRY)
     assert TOKEN not in f"{token!r} {token} {token.credentials()!r}"
