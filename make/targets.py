@@ -45,9 +45,17 @@ def lint(words: Sequence[str]) -> int:
         (python, "-m", "ruff", "check", "."),
         (python, "-m", "ruff", "format", "--check", "."),
         (python, "-m", "mypy"),
+        (python, "-m", "make.action_files", "--check"),
         (python.parent / "lint-imports",),
     )
     return _first_failure(_run(linter, python, {"PYTHONPATH": str(CHECKOUT / "src")}) for linter in linters)
+
+
+def actions(words: Sequence[str]) -> int:
+    """The parts of the actions' files and of the page about them that follow from options and inputs."""
+    python = locked_python("dev")
+    command: list[str | Path] = [python, "-m", "make.action_files", *words]
+    return _run(command, python, {"PYTHONPATH": str(CHECKOUT / "src")})
 
 
 def unit(words: Sequence[str]) -> int:
@@ -165,6 +173,7 @@ def where(words: Sequence[str]) -> int:
 
 
 TARGETS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "actions": actions,
     "bench": bench,
     "demo": demo,
     "lint": lint,

@@ -22,7 +22,9 @@ INPUTS_ONLY = {
     *("key", "key-password", "keyless", "pass-oidc", "sign-pull-requests", "if-no-credentials"),
     *("link-path", "link-sha256", "github-token", "sigstore", "allow-public-log"),
 }
-"""What concerns credentials, or is of one job alone, or is not used yet."""
+"""What concerns credentials, or is of one job alone."""
+GIVEN_TO_NOTHING = {("record", "github-token")}
+"""Of the contract, and in no environment: no process that records holds a token."""
 
 # The contract (docs and outside checks call exactly these).
 INPUTS = {
@@ -168,8 +170,18 @@ def _written(action: str, step: Document) -> set[str]:
 
 def test_every_input_reaches_a_step_or_says_that_it_does_not(action: str) -> None:
     for name, settings in document(action)["inputs"].items():
-        used = re.search(rf"inputs\.{name}\b", text(action))
-        assert used or "Not used by this version" in settings["description"], name
+        used = bool(re.search(rf"inputs\.{name}\b", text(action)))
+        assert used == ((action, name) not in GIVEN_TO_NOTHING), name
+        assert used == ("given to nothing" not in settings["description"]), name
+        assert used or "default" not in settings, name
+
+
+def test_only_the_step_that_asks_a_registry_holds_the_token_of_the_job() -> None:
+    for action, name in (("record", ""), ("attach", "Attach"), ("verify", "Verify")):
+        for each in steps(action):
+            told = str({**each, "name": ""})
+            holds = re.search(r"inputs\.github-token|github\.token|secrets\.", told)
+            assert bool(holds) == (each["name"] == name), each["name"]
 
 
 def test_only_inputs_that_exist_are_used(action: str) -> None:
@@ -226,8 +238,8 @@ def test_a_verifier_takes_everything_from_inputs_and_nothing_else(
 ) -> None:
     prefix = f"INTOTO_ACTION_{action.upper()}_"
     env = step(action, action.capitalize())["env"]
-    for name, settings in document(action)["inputs"].items():
-        if name in {"key", "key-password"} or "Not used by this version" in settings["description"]:
+    for name in document(action)["inputs"]:
+        if name in {"key", "key-password"}:
             continue
         value = env[prefix + name.upper().replace("-", "_")]
         assert value.startswith("${{ inputs." + name), name

@@ -10,7 +10,7 @@ from make.cache import CHECKOUT, cache_directory, is_kept, kept
 from make.failure import MakeError
 from make.targets import TARGETS
 
-LISTED = ("demo", "test", "unit", "lint", "bench", "clean", "lock")
+LISTED = ("demo", "test", "unit", "lint", "bench", "clean", "actions", "lock")
 
 
 def run(*command: str, path: str | None = None, **environ: str) -> "subprocess.CompletedProcess[str]":
