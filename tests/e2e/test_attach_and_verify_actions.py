@@ -1,5 +1,6 @@
 """The actions together, in workflows that a real runner runs: from a source tree to an image that is verified."""
 
+import base64
 import json
 import re
 import shutil
@@ -16,6 +17,7 @@ from tests.parts.key_material import pem, private_key
 from tests.parts.registries import RunningRegistry
 from tests.parts.runner import ACTIONS, REF, Ran, Runner
 from tests.parts.sigstore import SIGSTORE, PrivateSigstore
+from tests.parts.token_server import JOB_TOKEN
 from tests.parts.tools import tool
 
 pytestmark = pytest.mark.needs("act", "git", "crane", "cosign")
@@ -406,3 +408,30 @@ def test_a_job_without_permission_for_a_token_fails_before_the_command_runs(shop
     (error,) = ran.annotations("error")
     assert "id-token: write" in error
     assert "link-path" not in {name for name, value in ran.outputs("checkout").items() if value}
+
+
+@pytest.mark.needs("docker-registry")
+def test_the_token_of_the_job_attaches_and_verifies_where_nobody_logged_in(
+    runner: Runner, token_registry: RunningRegistry, tmp_path: Path
+) -> None:
+    """ghcr.io cannot be asked here; in a copy of the actions its name is that of the registry."""
+    own = tmp_path / "own-actions"
+    name = f"{ACTIONS}@{REF}"
+    shutil.copytree(runner.actions[name], own)
+    source = own / "src/intoto_action/store/job_token.py"
+    source.write_text(
+        source.read_text().replace('REGISTRY = "ghcr.io"', f'REGISTRY = "{token_registry.address}"')
+    )
+    runner.actions = {**runner.actions, name: own}
+    shop = open_shop(runner, token_registry, tmp_path, "octo/job-token", "cosign")
+    login = token_registry.environ(tmp_path / "pusher")["DOCKER_CONFIG"]
+    record = RECORD_ALL.replace("crane append", f"env > $KEPT/env; DOCKER_CONFIG={login} crane append")
+    ran = runner.run(shop.job(record, ATTACH, VERIFY), secrets={"KEY": shop.key, "GITHUB_TOKEN": JOB_TOKEN})
+    assert ran.succeeded, ran.log
+    assert ran.outputs("verify", "verify")["verdict"] == "pass"
+    seen = (runner.kept / "env").read_text()
+    assert "GITHUB_RUN_ID=" in seen and JOB_TOKEN not in seen, "no command sees it"
+    encoded = base64.b64encode(f"x-access-token:{JOB_TOKEN}".encode())
+    for path in (each for place in (runner.home, runner.workspace) for each in place.rglob("*")):
+        if path.is_file():
+            assert encoded not in path.read_bytes() and JOB_TOKEN.encode() not in path.read_bytes(), path
