@@ -158,7 +158,7 @@ class Runner:
         only: Sequence[str] = (),
         seconds: float = _SECONDS,
     ) -> Ran:
-        """Commit everything with this workflow, and run it, or `only` some of it (words of act), for the event of `job`.
+        """Commit everything with this workflow, and run it (`only` some of it, in words of act) for the event of `job`.
 
         A run that does not end in `seconds` is ended with all its processes, and fails the test with its log.
         """
