@@ -106,7 +106,7 @@ def _audited() -> Iterator[Path]:
 
 
 def _as_project(folder: Path) -> Path:
-    """A copy of what is audited in which every reference to us is to a file beside it.
+    """A copy of what is audited, and of the workflows in docs/, in which every reference to us is to a file beside it.
 
     actionlint 1.7.12 does not know `$/`, and of actions that are not in the project it cannot tell the inputs.
     """
@@ -116,6 +116,12 @@ def _as_project(folder: Path) -> Path:
             copy = folder / ".github/workflows" / "-".join(path.relative_to(CHECKOUT).parts)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(OURS.sub(r"./\1", path.read_text()))
+    for path in sorted((CHECKOUT / "docs").glob("*.md")):
+        for number, block in enumerate(re.findall(r"^```yaml\n(.*?)^```$", path.read_text(), re.S | re.M)):
+            if re.search(r"^on:", block, re.M) and re.search(r"^jobs:", block, re.M):
+                (folder / ".github/workflows" / f"{path.stem}-{number}.yml").write_text(
+                    OURS.sub(r"./\1", block)
+                )
     (folder / ".git").mkdir()
     return folder
 

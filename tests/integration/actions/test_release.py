@@ -1,6 +1,7 @@
-"""What of release.yml is bash and git: the commit of a candidate, and the check of a tag's commit against it."""
+"""What of release.yml is bash and git, and the layouts that its images and those of other callers have."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -126,3 +127,16 @@ def test_the_layout_of_our_own_image_has_no_errors_and_the_steps_that_the_releas
     assert [step["name"] for step in layout["steps"]] == ["checkout", "build", *asked, "push"]
     assert layout["subject"]["artifact"] == f"oci:{given['image']}"
     assert given["layout"] == f"in-toto/{name}.layout"
+
+
+def test_the_layout_for_callers_of_the_reusable_workflow_compiles_with_the_warnings_that_it_tells_of(
+    tmp_path: Path,
+) -> None:
+    text = (CHECKOUT / "docs/reusable-workflow.md").read_text()
+    (block,) = (each for each in re.findall(r"^```yaml\n(.*?)^```$", text, re.S | re.M) if "expires" in each)
+    (tmp_path / "layout.yaml").write_text(block.replace("<sha>", "ab" * 20))
+    ended = run_product("layout", "lint", "layout.yaml", cwd=tmp_path)
+    assert ended.code == 0, ended
+    assert set(re.findall(r"warning (L\d+)", ended.out + ended.err)) == {"L20", "L37"}
+    identity = "https://github.com/org/intoto-action/.github/workflows/build-and-attest.yml@" + "ab" * 20
+    assert identity in ended.out + ended.err
