@@ -5,7 +5,8 @@ for forks, the variables of the process that runs the tests. What cannot be with
 declared) is left out by `Ran.outputs`, and looked for in tests/unit/actions.
 
 Stand-ins, because the real ones talk to GitHub: actions/upload-artifact and actions/download-artifact, with the inputs
-that are used and the same files on disk, in `Runner.artifacts`.
+that are used and the same files on disk, in `Runner.artifacts`. act does not know `uses: $/record`, the action of the
+repository and commit of the file that says so; our files are given to it with what GitHub makes of that.
 """
 
 import json
@@ -35,6 +36,8 @@ _BASH = """\
 #!{python} -IS
 import os, sys
 kept = {{n: v for n, v in os.environ.items() if not n.startswith("INPUT_") and n != "ACT"}}
+if {jobs!r} and os.environ.get("GITHUB_JOB") not in {jobs!r}:
+    kept = {{n: v for n, v in kept.items() if not n.startswith("ACTIONS_ID_TOKEN_")}}
 os.execve({bash!r}, [{bash!r}, *sys.argv[1:]], kept)
 """
 
@@ -56,17 +59,22 @@ runs:
 """
 _DOWNLOAD = """\
 name: stand-in for actions/download-artifact
-description: Copies the files of each artifact into a directory of its name.
+description: Copies the files of each artifact into a directory of its name, or those of one into the directory itself.
 inputs:
+  name: {description: as there}
   pattern: {description: as there}
   path: {description: as there}
 runs:
   using: composite
   steps:
     - shell: bash
-      env: {PATTERN: "${{ inputs.pattern }}", INTO: "${{ inputs.path }}"}
+      env:
+        NAME: ${{ inputs.name }}
+        PATTERN: ${{ inputs.pattern }}
+        INTO: ${{ inputs.path || github.workspace }}
       run: |
         mkdir -p "$INTO"
+        [ -z "$NAME" ] || exec cp -R -- "$ARTIFACTS/$NAME/." "$INTO/"
         for each in "$ARTIFACTS"/$PATTERN; do [ ! -d "$each" ] || cp -R -- "$each" "$INTO/"; done
 """
 
@@ -114,7 +122,8 @@ class Runner:
 
     `workspace` is the repository's work tree, `kept` a directory that outlives the run ($KEPT), `artifacts` what was
     uploaded. `tools` come before the system's directories on the PATH. `variables_of` are those that depend on the job,
-    whose commit is made when it is run.
+    whose commit is made when it is run. `token_jobs` are the jobs with `id-token: write`, which alone can ask for a
+    token; act asks for no permission, so without it all of them can.
     """
 
     workspace: Path
@@ -123,6 +132,7 @@ class Runner:
     tools: Sequence[Path] = ()
     variables: dict[str, str] = field(default_factory=dict)
     variables_of: Callable[[GitHubJob], Mapping[str, str]] = lambda job: {}
+    token_jobs: Sequence[str] = ()
 
     @property
     def kept(self) -> Path:
@@ -145,9 +155,10 @@ class Runner:
         job: GitHubJob | None = None,
         secrets: Mapping[str, str] | None = None,
         fork: bool = False,
+        only: Sequence[str] = (),
         seconds: float = _SECONDS,
     ) -> Ran:
-        """Commit everything with this workflow, and run it for the event of `job`.
+        """Commit everything with this workflow, and run it (`only` some of it, in words of act) for the event of `job`.
 
         A run that does not end in `seconds` is ended with all its processes, and fails the test with its log.
         """
@@ -166,7 +177,7 @@ class Runner:
             argv += ["--env", f"{name}={value}"]
         for name, value in {} if fork else (secrets or {}).items():
             argv += ["--secret", f"{name}={value}"]
-        argv += ["--eventpath", str(self._event(job, fork=fork))]
+        argv += ["--eventpath", str(self._event(job, fork=fork)), *only]
         return self._act(argv, seconds)
 
     def _commit(self) -> str:
@@ -224,7 +235,8 @@ class Runner:
         shim = self.home / "bin" / "bash"
         shim.parent.mkdir(exist_ok=True)
         python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
-        shim.write_text(_BASH.format(python=python, bash=shutil.which("bash", path="/usr/bin:/bin")))
+        bash = shutil.which("bash", path="/usr/bin:/bin")
+        shim.write_text(_BASH.format(python=python, bash=bash, jobs=list(self.token_jobs)))
         shim.chmod(0o755)
         return shim
 
@@ -256,7 +268,7 @@ def _call(argv: Sequence[str | Path], cwd: Path) -> str:
     return done.stdout
 
 
-def _as_downloaded(folder: Path) -> Path:
+def as_downloaded(folder: Path) -> Path:
     """Our actions as GitHub's runner downloads them: the files that are, or would be, committed, and no others."""
     listed = _call(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], CHECKOUT)
     for name in filter(None, listed.split("\0")):
@@ -264,6 +276,9 @@ def _as_downloaded(folder: Path) -> Path:
             continue
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(CHECKOUT / name, folder / name)
+        if name.endswith((".yml", ".yaml")):
+            text = (folder / name).read_text()
+            (folder / name).write_text(re.sub(r"\buses: \$/(\S+)", rf"uses: {ACTIONS}/\1@{REF}", text))
     return folder
 
 
@@ -280,7 +295,7 @@ def _used(pattern: str) -> str | None:
 def downloaded_actions(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Where act finds the actions that workflows use by `owner/name@ref`."""
     folder = tmp_path_factory.mktemp("actions")
-    found = {f"{ACTIONS}@{REF}": _as_downloaded(folder / "intoto-action")}
+    found = {f"{ACTIONS}@{REF}": as_downloaded(folder / "intoto-action")}
     for name, text in (("upload", _UPLOAD), ("download", _DOWNLOAD)):
         (folder / name).mkdir()
         (folder / name / "action.yml").write_text(text)
