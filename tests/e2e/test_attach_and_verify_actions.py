@@ -156,7 +156,8 @@ def open_shop(
     signed = run_product("layout", "sign", "--key", "owner.pem", "layout.yaml", cwd=desk)
     assert signed.code == 0, signed
     (runner.workspace / "in-toto").mkdir()
-    shutil.copy2(desk / "root.layout", runner.workspace / "in-toto/root.layout")
+    for each in ("root.layout", "layout.yaml", "builder.pub"):
+        shutil.copy2(desk / each, runner.workspace / "in-toto" / each)
     runner.put({"src/app": "hello\n", ".gitignore": "dist\ndigest\n"})
     secret = builder.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     return Shop(runner, name, pem(owner.public_key()), secret)

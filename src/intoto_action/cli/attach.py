@@ -147,7 +147,7 @@ def attach(
         provenance=_provenance(provenance, resolved, collected.links, deadline),
     )
     if not no_verify and prepared.verdict.verdict != PASS:
-        _refuse(prepared.verdict, github=github)
+        _refuse(prepared.verdict, layout, github=github)
         return prepared.verdict.exit_code
     if not no_verify and not trust.layout_keys:
         tell("the layout's root was not checked: give --layout-key, as verify will")
@@ -219,16 +219,16 @@ def _open(
     return store, image
 
 
-def _refuse(verdict: Verdict, *, github: bool) -> None:
+def _refuse(verdict: Verdict, layout: Path, *, github: bool) -> None:
     from intoto_action.cli.verdicts import shown
 
     click.echo(shown([verdict], "text"), nl=False, err=True)
     if github:
         from intoto_action.cli.runner import summarise
-        from intoto_action.render.annotations import workflow_commands
+        from intoto_action.cli.verdicts import annotate
         from intoto_action.render.attached import not_attached
 
-        click.echo(workflow_commands([verdict]), nl=False, err=True)
+        annotate([verdict], layout)
         summarise(not_attached(verdict))
     click.echo(
         "error: nothing was pushed, because verify would deny it (--no-verify pushes it all the same)",

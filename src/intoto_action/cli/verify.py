@@ -173,16 +173,18 @@ def verify(
     print_verdicts(verdicts, form)
     if report is not None:
         write_report(verdicts, report)
-        _hand_over(verdicts, report, on_deny, github)
+        _hand_over(verdicts, report, on_deny, layout, github)
     return exit_code(verdicts, on_deny, ExitCode.REHEARSED if rehearse else ExitCode.PASS)
 
 
-def _hand_over(verdicts: Sequence[Verdict], report: Path, on_deny: str, github: bool) -> None:
+def _hand_over(
+    verdicts: Sequence[Verdict], report: Path, on_deny: str, layout: Path | None, github: bool
+) -> None:
     """Tell the runner of a GitHub job, where there is one."""
     if github:
         from intoto_action.cli.verdicts import hand_over
 
-        hand_over(verdicts, report, on_deny)
+        hand_over(verdicts, report, on_deny, layout)
 
 
 def _report_of_the_job(github: bool) -> Path | None:
