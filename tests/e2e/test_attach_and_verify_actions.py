@@ -39,6 +39,11 @@ steps:
     expected_materials: ["MATCH dist/app.tar WITH PRODUCTS FROM build"]
 """
 
+LINE_OF_PUSH = next(
+    number for number, line in enumerate(LAYOUT.splitlines(), 1) if "MATCH dist/app.tar" in line
+)
+"""The rule that fails when dist/app.tar changes after it was built."""
+
 RECORD_ALL = """\
 - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0
 - uses: {record}
@@ -201,6 +206,7 @@ def test_a_file_that_changes_between_two_steps_is_denied_and_no_tag_is_set(shop:
     assert shop.tags() == ["build"]
     assert "referrer" not in {name for name, value in ran.outputs("attach", "attach").items() if value}
     (error,) = ran.annotations("error")
+    assert ran.annotated("error") == [("in-toto/layout.yaml", LINE_OF_PUSH)]
     assert 'step "push"' in error and "dist/app.tar" in ran.summary.replace("&#46;", ".")
     assert "### Not attached" in ran.summary
 
@@ -253,6 +259,7 @@ def test_a_pull_request_from_a_fork_is_rehearsed_without_a_key(
     found = ran.outputs("verify", "verify")
     assert (found["verdict"], found["reason"]) == (verdict, reason), ran.log
     assert ran.succeeded == (verdict == "rehearsed")
+    assert ran.annotated("error") == ([] if ran.succeeded else [("in-toto/layout.yaml", LINE_OF_PUSH)])
     assert shop.key not in ran.log
 
 

@@ -92,6 +92,12 @@ class Ran:
         """The texts of `::error::`, `::warning::` or `::notice::`."""
         return [str(each["arg"]) for each in self.entries if each.get("command") == kind and "arg" in each]
 
+    def annotated(self, kind: str) -> list[tuple[str, int]]:
+        """File and line of each `::error::`, `::warning::` or `::notice::` that has one."""
+        commands = (each["kvPairs"] for each in self.entries if each.get("command") == kind and "kvPairs" in each)
+        found = (pairs for pairs in commands if isinstance(pairs, Mapping) and "file" in pairs)
+        return [(str(pairs["file"]), int(str(pairs["line"]))) for pairs in found]
+
     def outputs(self, step: str, action: str = "record") -> Mapping[str, str]:
         """The declared outputs of a step of the workflow that uses one of our actions."""
         declared = set(declared_outputs(action))

@@ -75,6 +75,23 @@ def test_a_rule_is_in_the_line_that_it_comes_from_also_when_it_was_added(
 
 
 @pytest.mark.parametrize(
+    ("kind", "artifact", "line"),
+    [
+        ("products", "Makefile", 20),
+        ("products", "out/app", 19),
+        ("products", "other", 19),
+        ("materials", "src/a.c", 17),
+    ],
+)
+def test_what_was_refused_at_the_end_is_at_the_rule_that_names_it(
+    draft: Draft, kind: str, artifact: str, line: int
+) -> None:
+    denied = finding(Reason.RULE_VIOLATION, "build", kind, "DISALLOW *")
+    place = draft.compile(YAML).places.of(msgspec.structs.replace(denied, artifacts=(artifact, "out/b")))
+    assert place is not None and place.line == line
+
+
+@pytest.mark.parametrize(
     ("reason", "step", "line"),
     [
         (Reason.LINK_MISSING, "build", 15),
