@@ -152,14 +152,15 @@ class Runner:
         secrets: Mapping[str, str] | None = None,
         fork: bool = False,
         seconds: float = _SECONDS,
+        again: bool = False,
     ) -> Ran:
-        """Commit everything with this workflow, and run it for the event of `job`.
+        """Commit everything with this workflow, and run it for the event of `job`; `again` runs what is committed.
 
         A run that does not end in `seconds` is ended with all its processes, and fails the test with its log.
         """
         job = job or GitHubJob()
         self.put({f".github/workflows/{job.workflow}": workflow})
-        job = replace(job, sha=self._commit())
+        job = replace(job, sha=self._head() if again else self._commit())
         argv = [str(tool("act")), job.event, "--json", "--no-cache-server", "--no-recurse"]
         argv += ["-W", f".github/workflows/{job.workflow}", "-P", "ubuntu-latest=-self-hosted"]
         for kind in ("env", "secret", "var", "input"):  # act would read .env, .secrets, … of the workspace
@@ -181,7 +182,10 @@ class Runner:
             _call([*git, "init", "--quiet", "--initial-branch=main"], self.workspace)
         _call([*git, "add", "--all"], self.workspace)
         _call([*git, "commit", "--quiet", "--allow-empty", "--message=tests"], self.workspace)
-        return _call([*git, "rev-parse", "HEAD"], self.workspace).strip()
+        return self._head()
+
+    def _head(self) -> str:
+        return _call(["git", "rev-parse", "HEAD"], self.workspace).strip()
 
     def _event(self, job: GitHubJob, *, fork: bool) -> Path:
         event: dict[str, object] = {"repository": {"full_name": job.repository}}
