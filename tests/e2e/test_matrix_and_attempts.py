@@ -116,8 +116,16 @@ def _payload(envelope: Mapping[str, Any]) -> dict[str, Any]:
 def shop(runner: Runner, ghcr_like_registry: RunningRegistry, tmp_path: Path) -> Shop:
     name = f"{ghcr_like_registry.address}/octo/matrix"
     (tmp_path / "layer.tar").write_bytes(b"\0" * 10240)
-    crane = [tool("crane"), "append", "--oci-empty-base", "--new_layer", tmp_path / "layer.tar"]
-    pushed = subprocess.run([*crane, "--new_tag", f"{name}:build"], capture_output=True, text=True, check=True)
+    crane: list[str | Path] = [
+        tool("crane"),
+        "append",
+        "--oci-empty-base",
+        "--new_layer",
+        tmp_path / "layer.tar",
+    ]
+    pushed = subprocess.run(
+        [*crane, "--new_tag", f"{name}:build"], capture_output=True, text=True, check=True
+    )
     owner, builder = private_key("p256"), private_key("ed25519")
     secret = {}
     for who, key in (("owner", owner), ("builder", builder)):

@@ -94,7 +94,9 @@ class Ran:
 
     def annotated(self, kind: str) -> list[tuple[str, int]]:
         """File and line of each `::error::`, `::warning::` or `::notice::` that has one."""
-        commands = (each["kvPairs"] for each in self.entries if each.get("command") == kind and "kvPairs" in each)
+        commands = (
+            each["kvPairs"] for each in self.entries if each.get("command") == kind and "kvPairs" in each
+        )
         found = (pairs for pairs in commands if isinstance(pairs, Mapping) and "file" in pairs)
         return [(str(pairs["file"]), int(str(pairs["line"]))) for pairs in found]
 

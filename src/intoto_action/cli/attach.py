@@ -23,6 +23,7 @@ from intoto_action.cli.options import (
     tell,
     timeout_option,
 )
+from intoto_action.cli.runner import failure_in_summary, job_file, summarise
 from intoto_action.cli.trust_options import TrustOptions, trust_options
 from intoto_action.deadline import Deadline
 from intoto_action.formats.verdict import PASS
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
 @sigstore_options("attach")
 @timeout_option(300)
 @click.argument("image", metavar="IMAGE")
+@failure_in_summary("Not attached")
 def attach(
     layout: Path,
     link_dir: Path,
@@ -152,8 +154,6 @@ def attach(
     if not no_verify and not trust.layout_keys:
         tell("the layout's root was not checked: give --layout-key, as verify will")
     if github and output is None:
-        from intoto_action.cli.runner import job_file
-
         output = job_file("evidence.json")
     if output is not None:
         write_whole(output, prepared.bundle, overwrite=True)
@@ -169,7 +169,6 @@ def attach(
 
 def _hand_over(image: Image, published: Published, verdict: Verdict, output: Path) -> None:
     """Outputs and a summary of what was attached."""
-    from intoto_action.cli.runner import summarise
     from intoto_action.github.outputs import append_outputs
     from intoto_action.render.attached import attached
 
@@ -224,7 +223,6 @@ def _refuse(verdict: Verdict, layout: Path, *, github: bool) -> None:
 
     click.echo(shown([verdict], "text"), nl=False, err=True)
     if github:
-        from intoto_action.cli.runner import summarise
         from intoto_action.cli.verdicts import annotate
         from intoto_action.render.attached import not_attached
 

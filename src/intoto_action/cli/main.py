@@ -87,7 +87,13 @@ class Verbs(click.Group):
         sys.exit(self._exit_code(args, prog_name or "intoto-action", extra))
 
     def _exit_code(self, args: Sequence[str] | None, prog_name: str, extra: Mapping[str, Any]) -> int:
-        say = _annotate if _is_for_runner(sys.argv[1:] if args is None else args) else _tell
+        say = _tell
+        if _is_for_runner(sys.argv[1:] if args is None else args):
+            say = _annotate
+            if os.environ.get("RUNNER_DEBUG"):
+                from intoto_action.cli.details import tell_details
+
+                tell_details(os.environ)
         if any(_NO_WORD.search(word) for word in args or ()):
             return say("error: expected words without NUL characters and lone surrogates", ExitCode.USAGE)
         # Of a stranger's certificate; it would be told on stderr, in words that are not for its reader.
@@ -167,7 +173,9 @@ def _wrong(error: Misused | Malformed) -> Answer:
 
 
 def _unavailable(error: Unavailable) -> Answer:
-    return f"{_ERROR}{error.reason.value}: {error}", ExitCode.INFRASTRUCTURE
+    from intoto_action.render.sentences import anchor
+
+    return f"{_ERROR}{error.reason.value}: {error} ({anchor(error.reason)})", ExitCode.INFRASTRUCTURE
 
 
 def _denied(error: Denied) -> Answer:

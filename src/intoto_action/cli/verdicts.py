@@ -25,6 +25,21 @@ def print_verdicts(verdicts: Sequence[Verdict], form: str) -> None:
     click.echo(shown(verdicts, form, colour=colour), nl=False, color=colour)
 
 
+def print_for_runner(verdicts: Sequence[Verdict]) -> None:
+    """Print to stdout for the log of a GitHub job: what did not pass, then one line for what did, with all of it folded
+    below. No line of it is read as a command but ours: everything in it is escaped for a terminal.
+    """
+    from intoto_action.render.text import headline
+
+    passed = [each for each in verdicts if each.verdict == PASS]
+    others = [each for each in verdicts if each.verdict != PASS]
+    if others or not passed:
+        click.echo(shown(others, "text"), nl=False)
+    if passed:
+        folded = f"::group::What was verified\n{shown(passed, 'text')}::endgroup::"
+        click.echo(f"{headline(passed)}\n{folded}")
+
+
 def shown(verdicts: Sequence[Verdict], form: str, *, colour: bool = False) -> str:
     """The verdicts in one of the forms, with a last newline."""
     if form == "json":
@@ -71,7 +86,9 @@ def hand_over(verdicts: Sequence[Verdict], report: Path, on_deny: str, layout: P
     summarise(markdown(verdicts))
 
 
-def annotate(verdicts: Sequence[Verdict], layout: Path | None, level: Literal["error", "warning"] = "error") -> None:
+def annotate(
+    verdicts: Sequence[Verdict], layout: Path | None, level: Literal["error", "warning"] = "error"
+) -> None:
     """Annotate the run of a GitHub job with what was denied, on the lines of layout.yaml where they are known."""
     from intoto_action.cli.layout_lines import lines_in
     from intoto_action.render.annotations import workflow_commands

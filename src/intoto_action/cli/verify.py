@@ -23,6 +23,7 @@ from intoto_action.cli.options import (
     timeout_option,
 )
 from intoto_action.cli.provenance_options import provenance_demand
+from intoto_action.cli.runner import failure_in_summary, job_file
 from intoto_action.cli.trust_options import TrustOptions, trust_options
 from intoto_action.cli.vsa_options import VsaOptions, vsa_options
 from intoto_action.deadline import Deadline
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
 @sigstore_options("verify")
 @timeout_option(60)
 @click.argument("images", nargs=-1, metavar="[IMAGE]…")
+@failure_in_summary("Not verified")
 def verify(
     trust: TrustOptions,
     provenance: ProvenanceDemand | None,
@@ -124,7 +126,7 @@ def verify(
 
     Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry or Sigstore did not answer, 4: rehearsed.
     """
-    from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
+    from intoto_action.cli.verdicts import exit_code, print_for_runner, print_verdicts, write_report
 
     report = report or _report_of_the_job(github)
     _check_words(trust, layout, link_dir, digest, bundles, images, images_from)
@@ -170,7 +172,10 @@ def verify(
         verdicts = issuer.issue(verdicts)
     if manifests is not None:
         verdicts += manifests.refusals(trust.demands(environ=os.environ, provenance=provenance))
-    print_verdicts(verdicts, form)
+    if github and form == "text":
+        print_for_runner(verdicts)
+    else:
+        print_verdicts(verdicts, form)
     if report is not None:
         write_report(verdicts, report)
         _hand_over(verdicts, report, on_deny, layout, github)
@@ -191,8 +196,6 @@ def _report_of_the_job(github: bool) -> Path | None:
     """Where the verdict lies for later steps of a job, when nobody named a file."""
     if not github:
         return None
-    from intoto_action.cli.runner import job_file
-
     return job_file("verdict.json")
 
 

@@ -59,7 +59,9 @@ def test_the_name_of_a_file_is_a_value_and_nothing_else(denied: Verdict) -> None
     assert told.startswith("::error file=a%2Cline=9%2Ctitle=evil%3A%3Ab%250A/layout.yaml,line=1,title=")
 
 
-@pytest.mark.parametrize("name", ["a\n::error::x/layout.yaml", "\u202ea/layout.yaml", "a/" * 300 + "layout.yaml"])
+@pytest.mark.parametrize(
+    "name", ["a\n::error::x/layout.yaml", "\u202ea/layout.yaml", "a/" * 300 + "layout.yaml"]
+)
 def test_a_name_that_would_have_to_be_changed_is_left_out(name: str) -> None:
     assert annotation("error", "x", line=Line(name, 1)) == "::error title=intoto-action::x\n"
 
