@@ -351,22 +351,58 @@ def test_odd_words_are_letters_in_every_input_of_attach_and_verify(shop: Shop) -
         assert "Traceback" not in ran.log and "internal-error" not in ran.log
 
 
-def test_an_earlier_step_cannot_loosen_verify(shop: Shop) -> None:
+UNREACHABLE = f"127.0.0.1:9/octo/app@sha256:{'a' * 64}"
+
+
+def test_an_earlier_step_cannot_loosen_verify_and_no_registry_is_no_pass(shop: Shop) -> None:
+    """In a hostile workspace, with what an earlier step can set; then the same with a registry that nobody reaches."""
+    shop.runner.put(
+        {
+            f"{name}.py": "raise SystemExit('EVIL')\n"
+            for name in ("requests", "click", "yaml", "sitecustomize")
+        }
+        | {"evil.pth": "import os; os.write(1, b'EVIL')\n", "pip.conf": "[install]\ntarget = stolen\n"}
+        | {
+            f"o dd/{name}": "#!/bin/sh\necho EVIL\n"
+            for name in ("python3", "uv", "cat", "mkdir", "sha256sum")
+        }
+        | {"evil.sh": "shopt -s expand_aliases; alias exec='echo EVIL' cd='echo EVIL'; echo EVIL\n"}
+    )
     hostile = """\
 - run: |
+    chmod +x "o dd"/*
+    echo "$PWD/o dd" >> "$GITHUB_PATH"
     for verb in VERIFY ATTACH; do
       for each in NO_VERIFY ON_DENY LAYOUT_KEY ATTESTER SAME_AS SUBJECT_STEP ALLOW_HTTP_REGISTRY LAYOUT_THRESHOLD; do
         echo "INTOTO_ACTION_${{{{ '' }}}}${{verb}}_$each=warn" >> "$GITHUB_ENV"
       done
     done
-    echo 'BASH_FUNC_value%%=() {{ exit 0; }}' >> "$GITHUB_ENV"
-    echo 'BASH_FUNC_exec%%=() {{ exit 0; }}' >> "$GITHUB_ENV"
-    echo "BASH_ENV=$PWD/evil.sh" >> "$GITHUB_ENV"
-    echo 'exit 0' > evil.sh
+    {{
+      echo 'BASH_FUNC_value%%=() {{ exit 0; }}'
+      echo 'BASH_FUNC_exec%%=() {{ exit 0; }}'
+      echo "BASH_ENV=$PWD/evil.sh"
+      echo "PYTHONPATH=$PWD"
+      echo "PYTHONSTARTUP=$PWD/click.py"
+      echo "PYTHONHOME=$PWD"
+      echo "PIP_CONFIG_FILE=$PWD/pip.conf"
+    }} >> "$GITHUB_ENV"
 """
-    ran = shop.run(shop.job(RECORD_ALL, hostile, VERIFY.replace("1.0", "build")))
-    assert not ran.succeeded
-    assert ran.outputs("verify", "verify")["reason"] == "no-attestation"
+    tolerated = "  continue-on-error: true\n"
+    steps = hostile + VERIFY.replace("1.0", "build") + tolerated
+    away = VERIFY.replace("{name}:1.0", UNREACHABLE).replace("id: verify", "id: away")
+    steps += f"{away}    on-deny: warn\n{tolerated}"
+    ran = shop.run(shop.job(RECORD_ALL, steps))
+    assert ran.outputs("verify", "verify")["reason"] == "no-attestation", ran.log
+    away_is = ran.outputs("away", "verify")
+    assert (away_is["verdict"], away_is["reason"]) == ("error", "registry-error"), ran.log
+    assert (ran.log.count("exit status 1\n"), ran.log.count("exit status 3\n")) == (1, 1), ran.log
+    assert "### ERROR&#58; registry-error" in ran.summary and "127&#46;0&#46;0&#46;1&#58;9" in ran.summary
+    assert [error.partition("(docs/")[2] for error in ran.annotations("error")] == [
+        "reason-codes.md#no-attestation)",
+        "reason-codes.md#registry-error)",
+    ]
+    ours = [str(each["msg"]) for each in ran.entries if "verify@" in str(each.get("step", ""))]
+    assert ours and not any("EVIL" in line for line in ours)
 
 
 SIGSTORE_OF_TESTS = "${{{{ env.SIGSTORE }}}}"

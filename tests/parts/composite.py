@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +74,7 @@ class Job:
         found = next(each for each in document["runs"]["steps"] if each["name"] == name)
         script = self.folder / "script.sh"
         script.write_text(found["run"])
-        argv = found["shell"].replace("{0}", str(script)).split() if " " not in str(script) else None
-        assert argv is not None
+        argv = [str(script) if word == "{0}" else word for word in found["shell"].split()]
         mark = secrets.token_hex(8)
         environ = {
             **GitHubJob().environ,

@@ -262,6 +262,8 @@ def _in_github_job(work: Work, here: Here) -> Recorded:
         except IntotoActionError as error:
             summarise(not_recorded(work.task.step, str(error)))
             if ended:
+                # The command's last line may have no end; an annotation has to begin one.
+                click.echo(err=True)
                 with suppress(IntotoActionError):  # what kept the step from being recorded is the news
                     job.hand_back(Recorded(return_value=ended[0]), signer_yaml)
             raise

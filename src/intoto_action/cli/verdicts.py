@@ -17,17 +17,21 @@ from intoto_action.reason import ExitCode
 _PINNED = re.compile(r"(?:\A|@)sha256:[0-9a-f]{64}\Z")
 
 
-def print_verdicts(verdicts: Sequence[Verdict], form: str) -> None:
-    """Print to stdout as text, as Markdown, or as one JSON object a line."""
+def print_verdicts(verdicts: Sequence[Verdict], form: str, *, for_runner: bool = False) -> None:
+    """Print to stdout as text, as Markdown, or as one JSON object a line; text for the log of a job is folded."""
+    if for_runner and form == "text":
+        _print_folded(verdicts)
+        return
     from intoto_action.render.text import wants_colour
 
     colour = form == "text" and wants_colour(is_terminal=sys.stdout.isatty(), environ=os.environ)
     click.echo(shown(verdicts, form, colour=colour), nl=False, color=colour)
 
 
-def print_for_runner(verdicts: Sequence[Verdict]) -> None:
-    """Print to stdout for the log of a GitHub job: what did not pass, then one line for what did, with all of it folded
-    below. No line of it is read as a command but ours: everything in it is escaped for a terminal.
+def _print_folded(verdicts: Sequence[Verdict]) -> None:
+    """What did not pass, then one line for what did, with all of it folded below.
+
+    Only the lines that fold are read as commands: everything in the others is escaped for a terminal.
     """
     from intoto_action.render.text import headline
 

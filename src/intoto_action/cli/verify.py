@@ -126,7 +126,7 @@ def verify(
 
     Exit code 0: passed, 1: denied, 2: the words are wrong, 3: a registry or Sigstore did not answer, 4: rehearsed.
     """
-    from intoto_action.cli.verdicts import exit_code, print_for_runner, print_verdicts, write_report
+    from intoto_action.cli.verdicts import exit_code, print_verdicts, write_report
 
     report = report or _report_of_the_job(github)
     _check_words(trust, layout, link_dir, digest, bundles, images, images_from)
@@ -172,10 +172,7 @@ def verify(
         verdicts = issuer.issue(verdicts)
     if manifests is not None:
         verdicts += manifests.refusals(trust.demands(environ=os.environ, provenance=provenance))
-    if github and form == "text":
-        print_for_runner(verdicts)
-    else:
-        print_verdicts(verdicts, form)
+    print_verdicts(verdicts, form, for_runner=github)
     if report is not None:
         write_report(verdicts, report)
         _hand_over(verdicts, report, on_deny, layout, github)

@@ -194,7 +194,7 @@ def test_what_keeps_a_verb_from_its_work_is_in_the_summary(job: Job, verb: str, 
 
 def test_a_registry_that_is_away_is_in_outputs_annotations_and_the_summary(job: Job) -> None:
     nobody = "127.0.0.1:9/octo/app:1.0"
-    given = ("--layout-key", "owner.pub", "--timeout", "5", "--github", "--on-deny", "warn")
+    given = ("--layout-key", "owner.pub", "--timeout", "1", "--github", "--on-deny", "warn")
     ended = job.desk.run("verify", nobody, *given, environ=job.environ)
     assert ended.code == 3
     assert (job.outputs["verdict"], job.outputs["reason"]) == ("error", "registry-error")
@@ -202,7 +202,7 @@ def test_a_registry_that_is_away_is_in_outputs_annotations_and_the_summary(job: 
     assert line.startswith("::error title=registry-error ") and "docs/reason-codes.md#registry-error" in line
     assert "### ERROR&#58; registry-error" in job.summary and "127&#46;0&#46;0&#46;1&#58;9" in job.summary
     words = ("attach", nobody, "--layout", "root.layout", "--link-dir", "links", "--key", "owner.pem")
-    ended = job.desk.run(*words, "--timeout", "5", "--github", environ=job.environ)
+    ended = job.desk.run(*words, "--timeout", "1", "--github", environ=job.environ)
     assert ended.code == 3
     (line,) = annotations(ended)
     assert "docs/reason-codes.md#registry-error" in line
