@@ -29,10 +29,16 @@ done <<<"$INTOTO_ACTION_VERIFY_IMAGE"
 cd -- "$GITHUB_WORKSPACE"
 command=("$INTOTO_ACTION_PYTHON" -I -X utf8 -m intoto_action verify --github "${words[@]}" -- "${images[@]}")
 if [[ $INTOTO_ACTION_VERIFY_REHEARSE == true ]]; then
-    # 4 is "rehearsed", which is no pass, and what whoever asks for a rehearsal can get at best.
-    code=0
-    "${command[@]}" </dev/null || code=$?
-    [[ $code != 4 ]] || code=0
+    # 4 is "rehearsed", which is no pass, and what whoever asks for a rehearsal can get at best. A shell stays to say so,
+    # and hands on what cancels a step: as SIGTERM, because what runs beside a shell ignores SIGINT.
+    child='' cancelled='' code=0
+    trap 'cancelled=1; [[ -z $child ]] || kill -TERM "$child" || :' INT TERM
+    "${command[@]}" </dev/null &
+    child=$!
+    [[ -z $cancelled ]] || kill -TERM "$child" || :
+    wait "$child" || code=$?
+    [[ -z $cancelled ]] || wait "$child" || code=$?
+    [[ -n $cancelled || $code != 4 ]] || code=0
     exit "$code"
 fi
 exec "${command[@]}" </dev/null

@@ -41,6 +41,11 @@ steps:
     expected_materials: ["MATCH dist/app.tar WITH PRODUCTS FROM build"]
 """
 
+LINE_OF_PUSH = next(
+    number for number, line in enumerate(LAYOUT.splitlines(), 1) if "MATCH dist/app.tar" in line
+)
+"""The rule that fails when dist/app.tar changes after it was built."""
+
 RECORD_ALL = """\
 - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0
 - uses: {record}
@@ -158,7 +163,8 @@ def open_shop(
     signed = run_product("layout", "sign", "--key", "owner.pem", "layout.yaml", cwd=desk)
     assert signed.code == 0, signed
     (runner.workspace / "in-toto").mkdir()
-    shutil.copy2(desk / "root.layout", runner.workspace / "in-toto/root.layout")
+    for each in ("root.layout", "layout.yaml", "builder.pub"):
+        shutil.copy2(desk / each, runner.workspace / "in-toto" / each)
     runner.put({"src/app": "hello\n", ".gitignore": "dist\ndigest\n"})
     secret = builder.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     return Shop(runner, name, pem(owner.public_key()), secret)
@@ -202,6 +208,7 @@ def test_a_file_that_changes_between_two_steps_is_denied_and_no_tag_is_set(shop:
     assert shop.tags() == ["build"]
     assert "referrer" not in {name for name, value in ran.outputs("attach", "attach").items() if value}
     (error,) = ran.annotations("error")
+    assert ran.annotated("error") == [("in-toto/layout.yaml", LINE_OF_PUSH)]
     assert 'step "push"' in error and "dist/app.tar" in ran.summary.replace("&#46;", ".")
     assert "### Not attached" in ran.summary
 
@@ -254,6 +261,7 @@ def test_a_pull_request_from_a_fork_is_rehearsed_without_a_key(
     found = ran.outputs("verify", "verify")
     assert (found["verdict"], found["reason"]) == (verdict, reason), ran.log
     assert ran.succeeded == (verdict == "rehearsed")
+    assert ran.annotated("error") == ([] if ran.succeeded else [("in-toto/layout.yaml", LINE_OF_PUSH)])
     assert shop.key not in ran.log
 
 
@@ -345,22 +353,58 @@ def test_odd_words_are_letters_in_every_input_of_attach_and_verify(shop: Shop) -
         assert "Traceback" not in ran.log and "internal-error" not in ran.log
 
 
-def test_an_earlier_step_cannot_loosen_verify(shop: Shop) -> None:
+UNREACHABLE = f"127.0.0.1:9/octo/app@sha256:{'a' * 64}"
+
+
+def test_an_earlier_step_cannot_loosen_verify_and_no_registry_is_no_pass(shop: Shop) -> None:
+    """In a hostile workspace, with what an earlier step can set; then the same with a registry that nobody reaches."""
+    shop.runner.put(
+        {
+            f"{name}.py": "raise SystemExit('EVIL')\n"
+            for name in ("requests", "click", "yaml", "sitecustomize")
+        }
+        | {"evil.pth": "import os; os.write(1, b'EVIL')\n", "pip.conf": "[install]\ntarget = stolen\n"}
+        | {
+            f"o dd/{name}": "#!/bin/sh\necho EVIL\n"
+            for name in ("python3", "uv", "cat", "mkdir", "sha256sum")
+        }
+        | {"evil.sh": "shopt -s expand_aliases; alias exec='echo EVIL' cd='echo EVIL'; echo EVIL\n"}
+    )
     hostile = """\
 - run: |
+    chmod +x "o dd"/*
+    echo "$PWD/o dd" >> "$GITHUB_PATH"
     for verb in VERIFY ATTACH; do
       for each in NO_VERIFY ON_DENY LAYOUT_KEY ATTESTER SAME_AS SUBJECT_STEP ALLOW_HTTP_REGISTRY LAYOUT_THRESHOLD; do
         echo "INTOTO_ACTION_${{{{ '' }}}}${{verb}}_$each=warn" >> "$GITHUB_ENV"
       done
     done
-    echo 'BASH_FUNC_value%%=() {{ exit 0; }}' >> "$GITHUB_ENV"
-    echo 'BASH_FUNC_exec%%=() {{ exit 0; }}' >> "$GITHUB_ENV"
-    echo "BASH_ENV=$PWD/evil.sh" >> "$GITHUB_ENV"
-    echo 'exit 0' > evil.sh
+    {{
+      echo 'BASH_FUNC_value%%=() {{ exit 0; }}'
+      echo 'BASH_FUNC_exec%%=() {{ exit 0; }}'
+      echo "BASH_ENV=$PWD/evil.sh"
+      echo "PYTHONPATH=$PWD"
+      echo "PYTHONSTARTUP=$PWD/click.py"
+      echo "PYTHONHOME=$PWD"
+      echo "PIP_CONFIG_FILE=$PWD/pip.conf"
+    }} >> "$GITHUB_ENV"
 """
-    ran = shop.run(shop.job(RECORD_ALL, hostile, VERIFY.replace("1.0", "build")))
-    assert not ran.succeeded
-    assert ran.outputs("verify", "verify")["reason"] == "no-attestation"
+    tolerated = "  continue-on-error: true\n"
+    steps = hostile + VERIFY.replace("1.0", "build") + tolerated
+    away = VERIFY.replace("{name}:1.0", UNREACHABLE).replace("id: verify", "id: away")
+    steps += f"{away}    on-deny: warn\n{tolerated}"
+    ran = shop.run(shop.job(RECORD_ALL, steps))
+    assert ran.outputs("verify", "verify")["reason"] == "no-attestation", ran.log
+    away_is = ran.outputs("away", "verify")
+    assert (away_is["verdict"], away_is["reason"]) == ("error", "registry-error"), ran.log
+    assert (ran.log.count("exit status 1\n"), ran.log.count("exit status 3\n")) == (1, 1), ran.log
+    assert "### ERROR&#58; registry-error" in ran.summary and "127&#46;0&#46;0&#46;1&#58;9" in ran.summary
+    assert [error.partition("(docs/")[2] for error in ran.annotations("error")] == [
+        "reason-codes.md#no-attestation)",
+        "reason-codes.md#registry-error)",
+    ]
+    ours = [str(each["msg"]) for each in ran.entries if "verify@" in str(each.get("step", ""))]
+    assert ours and not any("EVIL" in line for line in ours)
 
 
 SIGSTORE_OF_TESTS = "${{{{ env.SIGSTORE }}}}"

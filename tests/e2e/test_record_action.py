@@ -151,7 +151,9 @@ def test_a_command_can_neither_set_our_outputs_nor_say_that_it_is_signed(runner:
         for each in signed=true signer=evil link-path=/evil link-sha256=evil image=evil state=evil; do
             echo "$each" >> "$GITHUB_OUTPUT"
             echo "::set-output name=${each%=*}::${each#*=}"
+            echo "::save-state name=${each%=*}::${each#*=}"
         done
+        printf 'a line without an end' | tee /dev/stderr
         exit "$STATUS"
     """
     ran = runner.run(
@@ -177,6 +179,9 @@ def test_a_command_can_neither_set_our_outputs_nor_say_that_it_is_signed(runner:
     )
     assert not ran.succeeded
     assert "theirs true" in ran.printed
+    assert [each for each in ran.annotations("error") if "--products none: nothing matches it" in each], (
+        ran.log
+    )
     for step in ("done", "gone", "lost"):
         outputs = ran.outputs(step)
         assert "evil" not in {value for name, value in outputs.items() if name != "outputs"}, step

@@ -100,6 +100,14 @@ class Ran:
         """The texts of `::error::`, `::warning::` or `::notice::`."""
         return [str(each["arg"]) for each in self.entries if each.get("command") == kind and "arg" in each]
 
+    def annotated(self, kind: str) -> list[tuple[str, int]]:
+        """File and line of each `::error::`, `::warning::` or `::notice::` that has one."""
+        commands = (
+            each["kvPairs"] for each in self.entries if each.get("command") == kind and "kvPairs" in each
+        )
+        found = (pairs for pairs in commands if isinstance(pairs, Mapping) and "file" in pairs)
+        return [(str(pairs["file"]), int(str(pairs["line"]))) for pairs in found]
+
     def outputs(self, step: str, action: str = "record") -> Mapping[str, str]:
         """The declared outputs of a step of the workflow that uses one of our actions."""
         declared = set(declared_outputs(action))
@@ -157,14 +165,16 @@ class Runner:
         fork: bool = False,
         only: Sequence[str] = (),
         seconds: float = _SECONDS,
+        again: bool = False,
     ) -> Ran:
-        """Commit everything with this workflow, and run it (`only` some of it, in words of act) for the event of `job`.
+        """Commit everything with this workflow, and run it for the event of `job`.
 
+        `only` runs some of it, in words of act; `again` runs what is committed already.
         A run that does not end in `seconds` is ended with all its processes, and fails the test with its log.
         """
         job = job or GitHubJob()
         self.put({f".github/workflows/{job.workflow}": workflow})
-        job = replace(job, sha=self._commit())
+        job = replace(job, sha=self._head() if again else self._commit())
         argv = [str(tool("act")), job.event, "--json", "--no-cache-server", "--no-recurse"]
         argv += ["-W", f".github/workflows/{job.workflow}", "-P", "ubuntu-latest=-self-hosted"]
         for kind in ("env", "secret", "var", "input"):  # act would read .env, .secrets, … of the workspace
@@ -186,7 +196,10 @@ class Runner:
             _call([*git, "init", "--quiet", "--initial-branch=main"], self.workspace)
         _call([*git, "add", "--all"], self.workspace)
         _call([*git, "commit", "--quiet", "--allow-empty", "--message=tests"], self.workspace)
-        return _call([*git, "rev-parse", "HEAD"], self.workspace).strip()
+        return self._head()
+
+    def _head(self) -> str:
+        return _call(["git", "rev-parse", "HEAD"], self.workspace).strip()
 
     def _event(self, job: GitHubJob, *, fork: bool) -> Path:
         event: dict[str, object] = {"repository": {"full_name": job.repository}}

@@ -12,6 +12,7 @@ from intoto_action.author.expand import PlacedRule, expand_materials, expand_pro
 from intoto_action.author.expiry import expiry, is_length
 from intoto_action.author.faults import Faults
 from intoto_action.author.functionaries import Functionaries, KeyReader, find_functionaries
+from intoto_action.author.places import Places, find_places
 from intoto_action.author.read import read_document
 from intoto_action.formats.layout import INSTANT, Layout, Step
 from intoto_action.formats.rule import encode_rule
@@ -21,11 +22,13 @@ class Compiled(msgspec.Struct, frozen=True):
     """A layout, and what its author should look at again.
 
     `lives_for` is what `expires` said when it was a length of time: the layout's `expires` then depends on `at`.
+    `places` says where in the file things stand.
     """
 
     layout: Layout
     lives_for: str | None
     warnings: tuple[str, ...]
+    places: Places
 
 
 def compile_layout(raw: bytes, file: str, *, read_key: KeyReader, at: datetime) -> Compiled:
@@ -61,7 +64,8 @@ def compile_layout(raw: bytes, file: str, *, read_key: KeyReader, at: datetime) 
     )
     faults.raise_any()
     written = document.expires.text if document.expires is not None else ""
-    return Compiled(layout, written if is_length(written) else None, warnings)
+    lives_for = written if is_length(written) else None
+    return Compiled(layout, lives_for, warnings, find_places(document, steps))
 
 
 def _expires(word: Word | None, at: datetime, faults: Faults) -> str | None:

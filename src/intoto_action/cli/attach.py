@@ -23,6 +23,7 @@ from intoto_action.cli.options import (
     tell,
     timeout_option,
 )
+from intoto_action.cli.runner import failure_in_summary, job_file, summarise
 from intoto_action.cli.trust_options import TrustOptions, trust_options
 from intoto_action.deadline import Deadline
 from intoto_action.formats.verdict import PASS
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
 @sigstore_options("attach")
 @timeout_option(300)
 @click.argument("image", metavar="IMAGE")
+@failure_in_summary("Not attached")
 def attach(
     layout: Path,
     link_dir: Path,
@@ -153,13 +155,11 @@ def attach(
         provenance=_provenance(provenance, resolved, collected.links, deadline),
     )
     if not no_verify and prepared.verdict.verdict != PASS:
-        _refuse(prepared.verdict, github=github)
+        _refuse(prepared.verdict, layout, github=github)
         return prepared.verdict.exit_code
     if not no_verify and not trust.layout_keys:
         tell("the layout's root was not checked: give --layout-key, as verify will")
     if github and output is None:
-        from intoto_action.cli.runner import job_file
-
         output = job_file("evidence.json")
     if output is not None:
         write_whole(output, prepared.bundle, overwrite=True)
@@ -175,7 +175,6 @@ def attach(
 
 def _hand_over(image: Image, published: Published, verdict: Verdict, output: Path) -> None:
     """Outputs and a summary of what was attached."""
-    from intoto_action.cli.runner import summarise
     from intoto_action.github.outputs import append_outputs
     from intoto_action.render.attached import attached
 
@@ -230,16 +229,15 @@ def _open(
     return store, image
 
 
-def _refuse(verdict: Verdict, *, github: bool) -> None:
+def _refuse(verdict: Verdict, layout: Path, *, github: bool) -> None:
     from intoto_action.cli.verdicts import shown
 
     click.echo(shown([verdict], "text"), nl=False, err=True)
     if github:
-        from intoto_action.cli.runner import summarise
-        from intoto_action.render.annotations import workflow_commands
+        from intoto_action.cli.verdicts import annotate
         from intoto_action.render.attached import not_attached
 
-        click.echo(workflow_commands([verdict]), nl=False, err=True)
+        annotate([verdict], layout)
         summarise(not_attached(verdict))
     click.echo(
         "error: nothing was pushed, because verify would deny it (--no-verify pushes it all the same)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,10 +82,18 @@ class Verbs(click.Group):
     ) -> NoReturn:
         """Run the verb and end the process; what a verb returns, if it is a number, is the exit code."""
         _open_closed_streams()
+        if args is None:
+            _take_termination_for_an_interrupt()
         sys.exit(self._exit_code(args, prog_name or "intoto-action", extra))
 
     def _exit_code(self, args: Sequence[str] | None, prog_name: str, extra: Mapping[str, Any]) -> int:
-        say = _annotate if _is_for_runner(sys.argv[1:] if args is None else args) else _tell
+        say = _tell
+        if _is_for_runner(sys.argv[1:] if args is None else args):
+            say = _annotate
+            if os.environ.get("RUNNER_DEBUG"):
+                from intoto_action.cli.details import tell_details
+
+                tell_details(os.environ)
         if any(_NO_WORD.search(word) for word in args or ()):
             return say("error: expected words without NUL characters and lone surrogates", ExitCode.USAGE)
         # Of a stranger's certificate; it would be told on stderr, in words that are not for its reader.
@@ -164,7 +173,9 @@ def _wrong(error: Misused | Malformed) -> Answer:
 
 
 def _unavailable(error: Unavailable) -> Answer:
-    return f"{_ERROR}{error.reason.value}: {error}", ExitCode.INFRASTRUCTURE
+    from intoto_action.render.sentences import anchor
+
+    return f"{_ERROR}{error.reason.value}: {error} ({anchor(error.reason)})", ExitCode.INFRASTRUCTURE
 
 
 def _denied(error: Denied) -> Answer:
@@ -219,6 +230,19 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for the whole process
+
+
+def _take_termination_for_an_interrupt() -> None:
+    """Have SIGTERM raise what SIGINT raises: CI systems cancel a job with either, and both leave no file half-made.
+
+    One that whoever started us ignores stays ignored.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, interrupt)
 
 
 def _leave_the_pipe() -> int:

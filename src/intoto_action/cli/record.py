@@ -187,7 +187,7 @@ def record(
     _warn_of_links_among_artifacts(link_dir, step_name, (*materials, *products), exclude)
     work = Work(phase=phase, task=task, publication=publication, state=state, record_failure=record_failure)
     recorded = _in_github_job(work, here) if github else _record(work, here)
-    _say(recorded, keyless.words(sigstore) if signing.is_keyless else ["--key", "KEY"])
+    _say(recorded, keyless.words(sigstore) if signing.is_keyless else ["--key", "KEY"], github=github)
     return recorded.exit_code
 
 
@@ -262,6 +262,8 @@ def _in_github_job(work: Work, here: Here) -> Recorded:
         except IntotoActionError as error:
             summarise(not_recorded(work.task.step, str(error)))
             if ended:
+                # The command's last line may have no end; an annotation has to begin one.
+                click.echo(err=True)
                 with suppress(IntotoActionError):  # what kept the step from being recorded is the news
                     job.hand_back(Recorded(return_value=ended[0]), signer_yaml)
             raise
@@ -302,11 +304,11 @@ def _warn_of_links_among_artifacts(
         )
 
 
-def _say(recorded: Recorded, who: list[str]) -> None:
+def _say(recorded: Recorded, who: list[str], *, github: bool) -> None:
     """Digests for a next call go to stdout, the rest to stderr: stdout is the command's.
 
     A digest is the last line, and a whole one: what the command wrote may not end in a line feed. `who` are the words
-    for `sign` that say who signs.
+    for `sign` that say who signs; nobody has to type them in a job, where a later step does.
     Raises: what kept the link from being signed.
     """
     if recorded.state:
@@ -322,6 +324,9 @@ def _say(recorded: Recorded, who: list[str]) -> None:
         _print(
             published.sha256 if recorded.return_value is None else f"\n{published.sha256}", published.sha256
         )
+        if github:
+            tell(f"unsigned link {published.path}")
+            return
         tell(f"unsigned link {published.path}; sign it with:")
         click.echo(f"    {_sign_command(published, recorded, who)}", err=True)
     else:

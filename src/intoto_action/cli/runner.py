@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
 from intoto_action.cli.options import tell
-from intoto_action.reason import Misused
+from intoto_action.reason import IntotoActionError, Misused
 
 if TYPE_CHECKING:
     from intoto_action.store.job_token import JobToken
 
+P = ParamSpec("P")
+R = TypeVar("R")
 _GITHUB = "https://github.com"
 
 
@@ -49,6 +53,26 @@ def summarise(markdown: str) -> None:
 
     if fault := append_summary(os.environ, markdown):
         tell(f"there is no summary of this step: {fault}")
+
+
+def failure_in_summary(heading: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """For a verb that has `github`: what keeps it from its work is in the summary of the job too, below `heading`."""
+
+    def around(verb: Callable[P, R]) -> Callable[P, R]:
+        @wraps(verb)
+        def told(*args: P.args, **given: P.kwargs) -> R:
+            try:
+                return verb(*args, **given)
+            except IntotoActionError as error:
+                if given["github"]:
+                    from intoto_action.render.failed import failed
+
+                    summarise(failed(heading, error))
+                raise
+
+        return told
+
+    return around
 
 
 def job_file(name: str) -> Path:

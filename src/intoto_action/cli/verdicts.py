@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -16,12 +17,31 @@ from intoto_action.reason import ExitCode
 _PINNED = re.compile(r"(?:\A|@)sha256:[0-9a-f]{64}\Z")
 
 
-def print_verdicts(verdicts: Sequence[Verdict], form: str) -> None:
-    """Print to stdout as text, as Markdown, or as one JSON object a line."""
+def print_verdicts(verdicts: Sequence[Verdict], form: str, *, for_runner: bool = False) -> None:
+    """Print to stdout as text, as Markdown, or as one JSON object a line; text for the log of a job is folded."""
+    if for_runner and form == "text":
+        _print_folded(verdicts)
+        return
     from intoto_action.render.text import wants_colour
 
     colour = form == "text" and wants_colour(is_terminal=sys.stdout.isatty(), environ=os.environ)
     click.echo(shown(verdicts, form, colour=colour), nl=False, color=colour)
+
+
+def _print_folded(verdicts: Sequence[Verdict]) -> None:
+    """What did not pass, then one line for what did, with all of it folded below.
+
+    Only the lines that fold are read as commands: everything in the others is escaped for a terminal.
+    """
+    from intoto_action.render.text import headline
+
+    passed = [each for each in verdicts if each.verdict == PASS]
+    others = [each for each in verdicts if each.verdict != PASS]
+    if others or not passed:
+        click.echo(shown(others, "text"), nl=False)
+    if passed:
+        folded = f"::group::What was verified\n{shown(passed, 'text')}::endgroup::"
+        click.echo(f"{headline(passed)}\n{folded}")
 
 
 def shown(verdicts: Sequence[Verdict], form: str, *, colour: bool = False) -> str:
@@ -54,20 +74,31 @@ NOTHING = Verdict(verdict=DENY)
 """What is told where there was nothing to decide on: never a pass."""
 
 
-def hand_over(verdicts: Sequence[Verdict], report: Path, on_deny: str) -> None:
+def hand_over(verdicts: Sequence[Verdict], report: Path, on_deny: str, layout: Path | None = None) -> None:
     """Hand verdicts to the runner of a GitHub job: outputs, annotations, the summary.
 
+    `layout` is the file of the layout, when there is one.
     Raises: Misused when the runner has no file for outputs.
     """
     from intoto_action.cli.runner import summarise
     from intoto_action.github.outputs import append_outputs
-    from intoto_action.render.annotations import workflow_commands
     from intoto_action.render.markdown import markdown
 
     append_outputs(os.environ, outputs(verdicts) | {"report-path": str(report.absolute())})
     only_warns = on_deny == "warn" and exit_code(verdicts, on_deny) is ExitCode.PASS
-    click.echo(workflow_commands(verdicts, level="warning" if only_warns else "error"), nl=False, err=True)
+    annotate(verdicts, layout, level="warning" if only_warns else "error")
     summarise(markdown(verdicts))
+
+
+def annotate(
+    verdicts: Sequence[Verdict], layout: Path | None, level: Literal["error", "warning"] = "error"
+) -> None:
+    """Annotate the run of a GitHub job with what was denied, on the lines of layout.yaml where they are known."""
+    from intoto_action.cli.layout_lines import lines_in
+    from intoto_action.render.annotations import workflow_commands
+
+    line_of = lines_in(os.environ.get("GITHUB_WORKSPACE", ""), layout)
+    click.echo(workflow_commands(verdicts, level=level, line_of=line_of), nl=False, err=True)
 
 
 def outputs(verdicts: Sequence[Verdict]) -> dict[str, str]:

@@ -23,6 +23,7 @@ from intoto_action.cli.options import (
     timeout_option,
 )
 from intoto_action.cli.provenance_options import provenance_demand
+from intoto_action.cli.runner import failure_in_summary, job_file
 from intoto_action.cli.trust_options import TrustOptions, trust_options
 from intoto_action.cli.vsa_options import VsaOptions, vsa_options
 from intoto_action.deadline import Deadline
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
 @sigstore_options("verify")
 @timeout_option(60)
 @click.argument("images", nargs=-1, metavar="[IMAGE]…")
+@failure_in_summary("Not verified")
 def verify(
     trust: TrustOptions,
     provenance: ProvenanceDemand | None,
@@ -172,19 +174,21 @@ def verify(
         verdicts = issuer.issue(verdicts)
     if manifests is not None:
         verdicts += manifests.refusals(trust.demands(environ=os.environ, provenance=provenance))
-    print_verdicts(verdicts, form)
+    print_verdicts(verdicts, form, for_runner=github)
     if report is not None:
         write_report(verdicts, report)
-        _hand_over(verdicts, report, on_deny, github)
+        _hand_over(verdicts, report, on_deny, layout, github)
     return exit_code(verdicts, on_deny, ExitCode.REHEARSED if rehearse else ExitCode.PASS)
 
 
-def _hand_over(verdicts: Sequence[Verdict], report: Path, on_deny: str, github: bool) -> None:
+def _hand_over(
+    verdicts: Sequence[Verdict], report: Path, on_deny: str, layout: Path | None, github: bool
+) -> None:
     """Tell the runner of a GitHub job, where there is one."""
     if github:
         from intoto_action.cli.verdicts import hand_over
 
-        hand_over(verdicts, report, on_deny)
+        hand_over(verdicts, report, on_deny, layout)
 
 
 def _token_of_the_job(github: bool) -> JobToken | None:
@@ -200,8 +204,6 @@ def _report_of_the_job(github: bool) -> Path | None:
     """Where the verdict lies for later steps of a job, when nobody named a file."""
     if not github:
         return None
-    from intoto_action.cli.runner import job_file
-
     return job_file("verdict.json")
 
 

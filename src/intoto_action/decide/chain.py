@@ -165,13 +165,23 @@ def _violation(
     return Finding(
         reason=Reason.RULE_VIOLATION,
         step=step.name,
-        where=f"expected_{kind} of step {step.name!r}",
-        rule=" ".join(rule),
+        where=rules_as_told(kind, step.name),
+        rule=rule_as_told(rule),
         expected=expected,
         found=found,
         artifacts=artifacts,
         sightings=sightings(layout, chain, artifacts[0]) if artifacts else (),
     )
+
+
+def rules_as_told(kind: str, step: str) -> str:
+    """What a finding calls a list of rules: `kind` is materials or products."""
+    return f"expected_{kind} of step {step!r}"
+
+
+def rule_as_told(rule: Rule) -> str:
+    """What a finding calls a rule."""
+    return " ".join(rule)
 
 
 def sightings(layout: Layout, chain: Mapping[str, Link], artifact: str) -> tuple[Sighting, ...]:

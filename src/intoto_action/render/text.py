@@ -47,6 +47,11 @@ def text(verdicts: Sequence[Verdict], *, colour: bool) -> str:
     return _coloured(lines) if colour else "".join(f"{line.text}\n" for line in lines)
 
 
+def headline(verdicts: Sequence[Verdict]) -> str:
+    """One line, without its line feed, for all of them."""
+    return terminal(tally(verdicts)) if len(verdicts) > 1 else _title(verdicts[0])
+
+
 def findings(denials: Iterable[Finding]) -> str:
     """Denials without a verdict around them, without colour and last line feed."""
     ordered = sorted(denials, key=lambda each: each.reason.order)
@@ -60,8 +65,7 @@ def wants_colour(*, is_terminal: bool, environ: Mapping[str, str]) -> bool:
 
 def _verdict(verdict: Verdict) -> list[Line]:
     style = GOOD if verdict.verdict == PASS else BAD
-    title = " · ".join(each for each in (heading(verdict), verdict.image) if each)
-    lines = [Line(terminal(title), style)]
+    lines = [Line(_title(verdict), style)]
     if verdict.layout:
         lines += _layout(verdict.layout)
     lines += _labelled("subject", [verdict.subject] if verdict.subject else [])
@@ -72,6 +76,10 @@ def _verdict(verdict: Verdict) -> list[Line]:
     for finding in sorted(verdict.explanation, key=lambda each: each.reason.order):
         lines += _finding(finding)
     return [*lines, *_labelled("note", verdict.notes)]
+
+
+def _title(verdict: Verdict) -> str:
+    return terminal(" · ".join(each for each in (heading(verdict), verdict.image) if each))
 
 
 def _layout(layout: LayoutReport) -> list[Line]:

@@ -7,6 +7,7 @@ the body of a redirect without bounds even when it may not follow it (`Session.r
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ _LONGEST_PAUSE = 8.0
 _CHUNK = 1 << 16
 _ERROR_BODY_CAP = 1 << 14
 _USER_AGENT = "intoto-action"
+_LOG = logging.getLogger(__name__)
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _NO_TLS_RECORD = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
@@ -130,6 +132,7 @@ class Transport:
                 f"{request.what}: {why}; the next attempt would be in {pause:.0f} seconds, and only {left:.0f} are "
                 "left: try again later, or allow more time"
             )
+        _LOG.debug("%s: %s; again in %.1f seconds", request.what, why, pause)
         self._sleep(pause)
 
     def _follow(self, request: Request) -> Answer:
@@ -205,6 +208,9 @@ class Transport:
             raise _Passing(f"{_host(url)} did not answer: {_root(error)}") from error
         except (requests.exceptions.RequestException, HTTPError, OSError) as error:
             raise _Passing(f"{_host(url)} broke off: {_root(error)}") from error
+        _LOG.debug(
+            "%s %s: %d, %d bytes", request.method, _without_query(url), response.status_code, len(body)
+        )
         return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body, url)
 
     def _body(self, response: requests.Response, request: Request) -> bytes:
@@ -264,6 +270,12 @@ def _proxies(url: str) -> dict[str, str]:
     if origin is None or is_loopback(origin.host):
         return {}
     return {key: value for key, value in get_environ_proxies(url).items() if value}
+
+
+def _without_query(url: str) -> str:
+    """For the log: where blobs are kept outside of the registry, the query is what lets anybody read them."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{_host(url)}{parts.path}"
 
 
 def _host(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
@@ -24,6 +25,7 @@ from intoto_action.verify.candidates import Attached, Unread, sort_bundles
 MOST_DECIDED = 50
 """How many candidates whose layout a root has signed are decided for one image."""
 _PARENT_CAP = 1 << 20
+_LOG = logging.getLogger(__name__)
 _MOST_RELATED = 4
 
 
@@ -122,6 +124,7 @@ def _first_that_passes(
             unread.reasons.append(f"candidates beyond {MOST_DECIDED}")
             break
         outcome = sigstore.deciding(partial(_consider, candidate, image, demands, provenance, at))
+        _LOG.debug("%s of %s: %s", candidate.where, image, _in_a_word(outcome))
         if outcome.verdict.verdict == PASS:
             return outcome
         decided += _rank(outcome, demands) > Reason.ATTESTATION_SIGNATURE.order
@@ -132,6 +135,11 @@ def _first_that_passes(
     if best is not None:
         return best
     return _denied(str(image), demands, _nothing_found(image))
+
+
+def _in_a_word(outcome: Outcome) -> str:
+    reason = outcome.verdict.reason
+    return f"{outcome.verdict.verdict}, {reason.value}" if reason else outcome.verdict.verdict
 
 
 def verify_links(

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from intoto_action.formats.verdict import Verdict
-from intoto_action.reason import Reason
-from intoto_action.render.annotations import workflow_commands
+from intoto_action.reason import Finding, Reason
+from intoto_action.render.annotations import Line, annotation, workflow_commands
 
 
 def test_a_finding_is_one_command_whatever_others_wrote_into_it(denied: Verdict) -> None:
@@ -44,3 +45,34 @@ def test_a_step_that_failed_in_three_ways_is_one_annotation_that_counts_the_othe
 
 def test_a_pass_without_notes_says_nothing() -> None:
     assert workflow_commands([Verdict(verdict="pass")]) == ""
+
+
+def test_a_finding_is_put_on_the_line_that_is_known(denied: Verdict) -> None:
+    here = Line("in-toto/layout.yaml", 12)
+    told = workflow_commands([denied], line_of=lambda verdict, finding: here)
+    assert told.startswith("::error file=in-toto/layout.yaml,line=12,title=rule-violation ")
+    assert "::notice title=" in told
+
+
+def test_the_name_of_a_file_is_a_value_and_nothing_else(denied: Verdict) -> None:
+    told = annotation("error", "x", line=Line("a,line=9,title=evil::b%0A/layout.yaml", 1))
+    assert told.startswith("::error file=a%2Cline=9%2Ctitle=evil%3A%3Ab%250A/layout.yaml,line=1,title=")
+
+
+@pytest.mark.parametrize(
+    "name", ["a\n::error::x/layout.yaml", "\u202ea/layout.yaml", "a/" * 300 + "layout.yaml"]
+)
+def test_a_name_that_would_have_to_be_changed_is_left_out(name: str) -> None:
+    assert annotation("error", "x", line=Line(name, 1)) == "::error title=intoto-action::x\n"
+
+
+def test_no_line_is_looked_for_that_is_not_told(denied: Verdict) -> None:
+    (finding,) = denied.explanation
+    findings = tuple(msgspec.structs.replace(finding, step=f"step {number}") for number in range(12))
+    asked: list[str | None] = []
+
+    def line_of(verdict: Verdict, finding: Finding) -> None:
+        asked.append(finding.step)
+
+    workflow_commands([msgspec.structs.replace(denied, explanation=findings)] * 2, line_of=line_of)
+    assert len(asked) == 10

@@ -1,0 +1,42 @@
+"""The layout.yaml that a signed layout was made of, found among files that anybody could have written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from intoto_action.author.places import Places
+from intoto_action.author.sign import compile_file
+from intoto_action.formats.layout import encode_layout, parse_instant
+from intoto_action.formats.verdict import LayoutReport
+from intoto_action.reason import Malformed, Misused
+
+LARGEST = 256 << 10
+"""Bytes of a file that is looked at. What is larger is told without a line, which nothing depends on."""
+
+
+def places_of(report: LayoutReport, files: Iterable[Path], *, at: datetime) -> Places | None:
+    """The places of the first of `files` that compiles to exactly the layout of the report, whenever that ends.
+
+    A file that was changed since, or was never it, would have a line shown that says something else than what was
+    signed. So the payload is made anew, with the end that was signed, and its digest must be the signed one's.
+    """
+    return next((found for file in files if (found := _places(report, file, at)) is not None), None)
+
+
+def _places(report: LayoutReport, file: Path, at: datetime) -> Places | None:
+    try:
+        if file.stat().st_size > LARGEST:
+            return None
+        # Of a layout that has ended, too: as it was on its last day.
+        before_its_end = parse_instant(report.expires, "expires") - timedelta(minutes=1)
+        compiled = compile_file(file, at=min(at, before_its_end))
+    except (Malformed, Misused, OSError, OverflowError):
+        return None
+    layout = msgspec.structs.replace(compiled.layout, expires=report.expires)
+    same = sha256(encode_layout(layout)).hexdigest() == report.sha256.removeprefix("sha256:")
+    return compiled.places if same else None
