@@ -1,5 +1,6 @@
 """What act does not tell, because it is kinder than GitHub, read off the files of the actions."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from make.cache import CHECKOUT
 
+from intoto_action.cli import container_action
 from intoto_action.cli.attach import attach
 from intoto_action.cli.record import record
 from intoto_action.cli.sign import sign
@@ -97,6 +99,7 @@ def action(request: pytest.FixtureRequest) -> str:
 
 def test_every_action_is_checked_here() -> None:
     assert {path.parent.name for path in CHECKOUT.glob("*/action.yml")} == set(ACTIONS)
+    assert [path.name for path in CHECKOUT.glob("action.y*ml")] == ["action.yml"], "the one with a container"
 
 
 def test_inputs_and_outputs_are_those_of_the_contract(action: str) -> None:
@@ -272,8 +275,48 @@ def test_what_loosens_a_rule_is_a_literal_on_the_command_line_and_asked_for_by_a
 
 
 def test_no_action_loosens_a_check() -> None:
-    for path in (*CHECKOUT.glob("*/action.yml"), *CHECKOUT.glob("*/*.sh")):
+    for path in (*CHECKOUT.glob("**/action.yml"), *CHECKOUT.glob("*/*.sh"), CHECKOUT / "Dockerfile"):
         assert not re.search(r"--no-verify|--force|--allow-http", _code(path)), path
+
+
+CONTAINER = "."
+"""The root action, which is `attach` and `verify` in a container."""
+
+
+def test_the_container_action_has_the_inputs_and_outputs_of_attach_and_verify() -> None:
+    both = set(INPUTS["attach"].split()) | set(INPUTS["verify"].split())
+    assert set(document(CONTAINER)["inputs"]) == both | {"verb", "runner-paths"}
+    assert set(document(CONTAINER)["outputs"]) == {*OUTPUTS["attach"].split(), *OUTPUTS["verify"].split()}
+
+
+def test_the_container_reads_the_inputs_that_are_declared_and_no_others() -> None:
+    """The runner sets those over what an earlier step set, and another variable INPUT_… would be that step's."""
+    assert set(container_action.INPUTS) == set(document(CONTAINER)["inputs"])
+    assert set(container_action.ATTACH) == set(INPUTS["attach"].split())
+    assert set(container_action.VERIFY) == set(INPUTS["verify"].split())
+
+
+def test_an_input_of_the_container_has_the_default_that_it_has_without_one() -> None:
+    defaults = {
+        name: settings["default"]
+        for each in ("attach", "verify")
+        for name, settings in document(each)["inputs"].items()
+        if "default" in settings
+    }
+    found = {
+        name: each["default"] for name, each in document(CONTAINER)["inputs"].items() if "default" in each
+    }
+    del found["runner-paths"]
+    assert found == defaults
+
+
+def test_no_input_is_part_of_what_the_container_runs() -> None:
+    """Nor can `with: args` be, which the runner takes where an action has none of its own."""
+    runs = document(CONTAINER)["runs"]
+    assert set(runs) == {"using", "image", "entrypoint", "args"}
+    assert "${{" not in json.dumps(runs)
+    assert runs["args"][:-1] == ["-I", "-X", "utf8", "-m"]
+    assert runs["args"][-1] == container_action.__name__
 
 
 def _code(path: Path) -> str:
