@@ -208,14 +208,17 @@ class Authorizer:
         """Whether a realm is the registry's own host and port, its known other host, or the one that was allowed.
 
         Another port may be another person's, but for a registry on loopback: there a token server of the same host
-        has a port of its own and is this machine too.
+        has a port of its own and is this machine too. What was allowed was allowed to a login that
+        somebody chose, and not to credentials that are only offered.
         """
         own = origin_of(f"https://{self._registry}")
         if own is None or (realm.scheme != "https" and not self._may_be_plain(realm, own)):
             return False
         if realm.host == own.host and is_loopback(own.host):
             return True
-        others = (KNOWN_REALMS.get(self._registry), self._realms.get(self._registry))
+        found = self._known()
+        told = None if found is not None and found.offered else self._realms.get(self._registry)
+        others = (KNOWN_REALMS.get(self._registry), told)
         allowed = (own, *(origin_of(f"https://{each}") for each in others if each))
         return (realm.host, realm.port) in {(each.host, each.port) for each in allowed if each}
 

@@ -33,13 +33,16 @@ def who(asked: Asked) -> str:
     return base64.b64decode(value).decode() if scheme == "Basic" else value
 
 
-def opened(hostile: HostileRegistry, environ: dict[str, str], registry: str | None = None) -> Registry:
+def opened(
+    hostile: HostileRegistry, environ: dict[str, str], registry: str | None = None, realm: str = ""
+) -> Registry:
     token = JobToken(TOKEN, registry or hostile.address)
     store = open_store(
         hostile_reference(hostile),
         deadline=Deadline(20),
         environ=environ,
         push_with="native",
+        token_realms={hostile.address: realm} if realm else {},
         job_token=token,
     )
     assert isinstance(store, Registry)
@@ -122,6 +125,14 @@ def test_a_realm_elsewhere_sees_nothing_of_it(hostile: HostileRegistry, tmp_path
     with pytest.raises(Unavailable, match="nothing was sent there") as caught:
         opened(hostile, nowhere(tmp_path)).resolve(hostile_reference(hostile))
     assert TOKEN not in str(caught.value)
+
+
+def test_a_realm_that_was_allowed_for_a_login_sees_nothing_of_it(
+    hostile: HostileRegistry, tmp_path: Path
+) -> None:
+    guard(hostile, realm="https://tokens.example/token")
+    with pytest.raises(Unavailable, match="nothing was sent there"):
+        opened(hostile, nowhere(tmp_path), realm="tokens.example").resolve(hostile_reference(hostile))
 
 
 def test_it_is_not_used_where_plain_http_is_allowed(hostile: HostileRegistry, tmp_path: Path) -> None:
