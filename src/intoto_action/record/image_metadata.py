@@ -6,14 +6,16 @@ Source: buildx documentation of `--metadata-file`; moby/buildkit solver/llbsolve
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-from intoto_action.formats.artifact import IMAGE_SCHEME, Artifacts, Digests, oci_name
+from intoto_action.formats.artifact import IMAGE_SCHEME, OCI_SCHEME, Artifacts, Digests, oci_name
 from intoto_action.formats.reference import parse_digest, parse_registry_reference
+from intoto_action.formats.spelling import quoted
 from intoto_action.formats.strict_json import MIB, decode
 from intoto_action.reason import Malformed, Misused
 from intoto_action.store.files import read_capped
@@ -23,13 +25,18 @@ _PROVENANCE = "buildx.build.provenance"
 _PURL = "pkg:docker/"
 _SHORT = "docker.io/library/"
 _WHERE = "--image-metadata"
+_USER_INFO = re.compile(r"//[^/@]*@")
 
 
 class BuiltImages(msgspec.Struct, frozen=True):
-    """The products and materials that the metadata name."""
+    """The products and materials that the metadata name.
+
+    `context` is the address of what was built, when BuildKit fetched it itself; empty for a directory of the machine.
+    """
 
     products: Artifacts
     materials: Artifacts
+    context: str = ""
 
 
 class _Metadata(msgspec.Struct):
@@ -43,21 +50,29 @@ class _Dependency(msgspec.Struct):
     digest: dict[str, str] = {}
 
 
+class _Parameters(msgspec.Struct, rename="camel"):
+    config_source: _Dependency = _Dependency()
+
+
 class _BuildDefinition(msgspec.Struct, rename="camel"):
     resolved_dependencies: list[_Dependency] = []
+    external_parameters: _Parameters = _Parameters()
 
 
 class _Provenance(msgspec.Struct, rename="camel"):
-    """SLSA provenance 0.2 has materials, 1 has a build definition."""
+    """SLSA provenance 0.2 has materials and an invocation, 1 has a build definition."""
 
     materials: list[_Dependency] = []
-    build_definition: _BuildDefinition | None = None
+    invocation: _Parameters = _Parameters()
+    build_definition: _BuildDefinition = _BuildDefinition()
 
     @property
     def dependencies(self) -> list[_Dependency]:
-        return self.materials or (
-            self.build_definition.resolved_dependencies if self.build_definition else []
-        )
+        return self.materials or self.build_definition.resolved_dependencies
+
+    @property
+    def context(self) -> str:
+        return self.invocation.config_source.uri or self.build_definition.external_parameters.config_source.uri
 
 
 def read_image_metadata(word: str, base: str) -> BuiltImages:
@@ -74,6 +89,24 @@ def read_image_metadata(word: str, base: str) -> BuiltImages:
             f"{_WHERE}: expected the JSON that `docker buildx build --metadata-file` writes; {error.where}: expected "
             f"{error.expected}, found {error.found}"
         ) from error
+
+
+def check_context(built: BuiltImages, materials: Artifacts) -> None:
+    """Refuse files as materials of a build that did not look at them.
+
+    docker/build-push-action builds from a Git address of the event's commit when it is given no context, and a link with
+    the files of the workspace would say that they went in.
+    Raises: Misused.
+    """
+    files = [name for name in materials if not name.startswith((OCI_SCHEME, IMAGE_SCHEME))]
+    if built.context and files:
+        address = _USER_INFO.sub("//", built.context)
+        raise Misused(
+            f"{_WHERE}: expected a build of the files that are recorded as materials ({len(files)} of them, such as "
+            f"{quoted(files[0])}), found one that BuildKit fetched from {quoted(address)} itself, so that what is in the "
+            "workspace did not go in: give docker/build-push-action `context: .`, or record no files as materials of "
+            "this step"
+        )
 
 
 def _images(raw: bytes) -> BuiltImages:
@@ -94,16 +127,19 @@ def _images(raw: bytes) -> BuiltImages:
             _WHERE, "image.name, and containerimage.digest or containerimage.config.digest", "neither"
         )
     materials: Artifacts = {}
-    for dependency in _dependencies(raw):
-        _add_dependency(materials, dependency)
-    return BuiltImages(products, materials)
+    context = ""
+    for provenance in _provenances(raw):
+        context = context or provenance.context
+        for dependency in provenance.dependencies:
+            _add_dependency(materials, dependency)
+    return BuiltImages(products, materials, context)
 
 
-def _dependencies(raw: bytes) -> Iterator[_Dependency]:
-    """Of every platform: with several, each has a provenance of its own (`buildx.build.provenance/linux/arm64`)."""
+def _provenances(raw: bytes) -> Iterator[_Provenance]:
+    """Of every platform: with several, each has one of its own (`buildx.build.provenance/linux/arm64`)."""
     for key, value in decode(raw, dict[str, msgspec.Raw], _WHERE, cap=_CAP).items():
         if key == _PROVENANCE or key.startswith(f"{_PROVENANCE}/"):
-            yield from decode(bytes(value), _Provenance, f"{_WHERE}, {key}").dependencies
+            yield decode(bytes(value), _Provenance, f"{_WHERE}, {key}")
 
 
 def _add_dependency(materials: Artifacts, dependency: _Dependency) -> None:

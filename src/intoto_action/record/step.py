@@ -119,12 +119,13 @@ def record_products(task: Task, here: Here, before: Before, outcome: Outcome | N
 def _with_images(
     words: Sequence[str], task: Task, here: Here, materials: Artifacts, products: Artifacts
 ) -> tuple[Artifacts, Artifacts]:
-    from intoto_action.record.image_metadata import read_image_metadata
+    from intoto_action.record.image_metadata import check_context, read_image_metadata
     from intoto_action.record.images import merge, product_images
 
     products = {**products, **product_images(words, here)}
     if task.image_metadata:
         built = read_image_metadata(task.image_metadata, here.base)
+        check_context(built, materials)
         products = merge(products, built.products, "--image-metadata")
         materials = merge(materials, built.materials, "--image-metadata")
     return materials, products

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from intoto_action.formats.artifact import Digests
 from intoto_action.reason import Misused
-from intoto_action.record.image_metadata import read_image_metadata
+from intoto_action.record.image_metadata import check_context, read_image_metadata
 
 MANIFEST, CONFIG, BASE = ("sha256:" + each * 32 for each in ("aa", "bb", "cc"))
 
@@ -71,6 +72,33 @@ DEPENDENCY = {"uri": PURL, "digest": {"sha256": "cc" * 32}}
 )
 def test_images_that_it_was_built_on_are_materials(provenance: dict[str, object]) -> None:
     assert found(text(**provenance))[1] == {"oci:docker.io/library/alpine": BASE}
+
+
+GIT = {"uri": "https://x:secret@github.com/octo/app.git#refs/heads/main", "digest": {"sha1": "ee" * 20}}
+
+
+@pytest.mark.parametrize(
+    "provenance",
+    [
+        {"invocation": {"configSource": GIT}},
+        {"buildDefinition": {"externalParameters": {"configSource": GIT}}},
+    ],
+    ids=["0.2", "1"],
+)
+def test_files_are_no_materials_of_a_build_that_fetched_its_own(provenance: dict[str, object]) -> None:
+    built = read_image_metadata(text(**{"buildx.build.provenance": provenance}), "/")
+    check_context(built, {"oci:ghcr.io/octo/base": Digests(sha256="aa" * 32)})
+    with pytest.raises(Misused) as caught:
+        check_context(built, {"src/app.py": Digests(sha256="aa" * 32)})
+    assert "'src/app.py'" in str(caught.value)
+    assert "'https://github.com/octo/app.git#refs/heads/main'" in str(caught.value)
+    assert "`context: .`" in str(caught.value)
+
+
+def test_files_are_materials_of_a_build_of_a_directory() -> None:
+    local = {"invocation": {"configSource": {"entryPoint": "Dockerfile"}}}
+    built = read_image_metadata(text(**{"buildx.build.provenance": local}), "/")
+    check_context(built, {"src/app.py": Digests(sha256="aa" * 32)})
 
 
 def test_two_tags_of_one_base_image_are_two_materials() -> None:
