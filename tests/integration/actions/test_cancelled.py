@@ -30,6 +30,19 @@ def key() -> str:
     return private_key("ed25519").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
+def test_while_it_is_installed(job: Job) -> None:
+    tools = job.folder / "tools"
+    tools.mkdir()
+    (tools / "uv").write_text('#!/bin/sh\ntouch "$HOME/ready"\nexec sleep 300\n')
+    (tools / "uv").chmod(0o755)
+    with job.step("record", "Install intoto-action", PATH=f"{tools}:/usr/bin:/bin") as step:
+        assert within_seconds((job.folder / "home" / "ready").exists)
+        assert step.cancel() is signal.SIGINT
+        code, output = step.ended()
+    assert code == INTERRUPTED, output
+    assert not list(job.temporary.rglob("complete"))
+
+
 @pytest.mark.parametrize(
     ("script", "last"),
     [
