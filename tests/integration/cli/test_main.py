@@ -41,7 +41,11 @@ def told(
     [
         (Misused("give a key"), 2, "error: give a key\n"),
         (Malformed("x.json", "an object", "a list"), 2, "error: x.json: expected an object, found a list\n"),
-        (Unavailable("no answer"), 3, "error: registry-error: no answer (docs/reason-codes.md#registry-error)\n"),
+        (
+            Unavailable("no answer"),
+            3,
+            "error: registry-error: no answer (docs/reason-codes.md#registry-error)\n",
+        ),
         (
             Unavailable("no answer", Reason.SIGSTORE_UNAVAILABLE),
             3,
