@@ -119,9 +119,18 @@ find_python() {
     python=
 }
 
+# A cancelled job tells this shell alone, which would wait for its child; what runs beside a shell ignores SIGINT.
+running=
+trap '[[ -z $running ]] || kill -TERM "$running" || :; exit 130' INT TERM
+
 run_quietly() {
     # A log that nobody needs when all is well.
-    "$@" >>"$place/log" 2>&1 </dev/null
+    local code=0
+    "$@" >>"$place/log" 2>&1 </dev/null &
+    running=$!
+    wait "$running" || code=$?
+    running=
+    return "$code"
 }
 
 make_with_uv() {

@@ -11,12 +11,15 @@ import msgspec
 
 from intoto_action.author.places import Places
 from intoto_action.author.sign import compile_file
+from intoto_action.deadline import Deadline
 from intoto_action.formats.layout import encode_layout, parse_instant
 from intoto_action.formats.verdict import LayoutReport
 from intoto_action.reason import Malformed, Misused
 
-LARGEST = 256 << 10
+LARGEST = 64 << 10
 """Bytes of a file that is looked at. What is larger is told without a line, which nothing depends on."""
+_SECONDS = 3.0
+"""After these no further file is begun: in a pull request all of them are its author's, and can be slow to read."""
 
 
 def places_of(report: LayoutReport, files: Iterable[Path], *, at: datetime) -> Places | None:
@@ -25,7 +28,13 @@ def places_of(report: LayoutReport, files: Iterable[Path], *, at: datetime) -> P
     A file that was changed since, or was never it, would have a line shown that says something else than what was
     signed. So the payload is made anew, with the end that was signed, and its digest must be the signed one's.
     """
-    return next((found for file in files if (found := _places(report, file, at)) is not None), None)
+    deadline = Deadline(_SECONDS)
+    for file in files:
+        if deadline.left() <= 0:
+            break
+        if (found := _places(report, file, at)) is not None:
+            return found
+    return None
 
 
 def _places(report: LayoutReport, file: Path, at: datetime) -> Places | None:

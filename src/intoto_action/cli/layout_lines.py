@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -27,7 +28,7 @@ def lines_in(workspace: str, layout: Path | None) -> Callable[[Verdict, Finding]
     def places(report: LayoutReport) -> Places | None:
         from intoto_action.author.original import places_of
 
-        return places_of(report, _files(Path(workspace).resolve(), layout), at=datetime.now(UTC))
+        return places_of(report, _files(_real(workspace), layout), at=datetime.now(UTC))
 
     def line_of(verdict: Verdict, finding: Finding) -> Line | None:
         from intoto_action.render.annotations import Line
@@ -38,7 +39,7 @@ def lines_in(workspace: str, layout: Path | None) -> Callable[[Verdict, Finding]
         place = found.of(finding) if found is not None else None
         if place is None:
             return None
-        return Line(Path(place.file).relative_to(Path(workspace).resolve()).as_posix(), place.line)
+        return Line(Path(place.file).relative_to(_real(workspace)).as_posix(), place.line)
 
     return line_of
 
@@ -48,6 +49,11 @@ def _files(workspace: Path, layout: Path | None) -> Iterator[Path]:
     folders = [layout.absolute().parent] if layout is not None else []
     for folder in (*folders, *(workspace / each for each in _FOLDERS)):
         for name in _NAMES:
-            path = (folder / name).resolve()
-            if path.is_file() and path.is_relative_to(workspace):
+            path = _real(folder / name)
+            if os.path.isfile(path) and path.is_relative_to(workspace):  # noqa: PTH113 - which never raises
                 yield path
+
+
+def _real(path: str | Path) -> Path:
+    """Without symlinks. Path.resolve raises for those that lead in a circle."""
+    return Path(os.path.realpath(path))

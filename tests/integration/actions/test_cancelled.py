@@ -16,6 +16,7 @@ from tests.parts.images import small_image
 from tests.parts.key_material import pem, private_key
 from tests.parts.loopback import HANG, Asked
 from tests.parts.sigstore import SIGSTORE, PrivateSigstore
+from tests.parts.tools import tool
 
 INTERRUPTED = 130
 
@@ -28,6 +29,19 @@ def job(tmp_path: Path) -> Job:
 @pytest.fixture
 def key() -> str:
     return private_key("ed25519").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def test_while_it_is_installed(job: Job) -> None:
+    tools = job.folder / "tools"
+    tools.mkdir()
+    (tools / "uv").write_text('#!/bin/sh\ntouch "$HOME/ready"\nexec sleep 300\n')
+    (tools / "uv").chmod(0o755)
+    with job.step("record", "Install intoto-action", PATH=f"{tools}:/usr/bin:/bin") as step:
+        assert within_seconds((job.folder / "home" / "ready").exists)
+        assert step.cancel() is signal.SIGINT
+        code, output = step.ended()
+    assert code == INTERRUPTED, output
+    assert not list(job.temporary.rglob("complete"))
 
 
 @pytest.mark.parametrize(
@@ -76,8 +90,14 @@ def test_while_a_link_is_signed(job: Job, sigstore: PrivateSigstore, tmp_path: P
     assert job.left_over == []
 
 
-def test_while_evidence_is_attached(job: Job, key: str) -> None:
+@pytest.mark.needs("cosign")
+@pytest.mark.parametrize("pusher", ["cosign", "native"])
+def test_while_evidence_is_attached(job: Job, key: str, pusher: str) -> None:
     image = small_image()
+    tools = job.folder / "tools"
+    tools.mkdir()
+    if pusher == "cosign":
+        (tools / "cosign").symlink_to(tool("cosign"))
     with HostileRegistry() as registry:
         registry.put(image, "build")
         name = f"{registry.address}/{REPOSITORY}"
@@ -89,11 +109,15 @@ def test_while_evidence_is_attached(job: Job, key: str) -> None:
             "INTOTO_ACTION_ATTACH_LINK_DIR": "links",
             "INTOTO_ACTION_ATTACH_TAG": "1.0",
             "INTOTO_ACTION_SIGNING_KEY": key,
+            "PATH": f"{tools}:/usr/bin:/bin",
         }
         before = set(registry.documents)
-        registry.script = lambda asked: Reply(behave=hang(registry)) if _puts_manifest(asked) else None
+        registry.script = lambda asked: Reply(behave=hang(registry)) if _is_kept_waiting(asked) else None
         with job.step("attach", "Attach", **given) as step:
-            assert within_seconds(lambda: any(map(_puts_manifest, registry.asked)))
+            assert within_seconds(lambda: any(map(_is_kept_waiting, registry.asked)))
+            assert any("cosign" in each.headers["user-agent"] for each in registry.asked) == (
+                pusher == "cosign"
+            )
             assert step.cancel() is signal.SIGINT
             code, output = step.ended()
         assert code == INTERRUPTED, output
@@ -131,8 +155,10 @@ def test_while_an_image_is_verified(job: Job, rehearse: str, first: signal.Signa
     assert job.left_over == []
 
 
-def _puts_manifest(asked: Asked) -> bool:
-    return asked.method == "PUT" and asked.path.startswith(f"/v2/{REPOSITORY}/manifests/")
+def _is_kept_waiting(asked: Asked) -> bool:
+    """The last that we send, and the first that cosign does."""
+    ours = asked.method == "PUT" and asked.path.startswith(f"/v2/{REPOSITORY}/manifests/")
+    return ours or "cosign" in asked.headers.get("user-agent", "")
 
 
 def _recorded(job: Job, name: str, digest: str, key: str) -> None:

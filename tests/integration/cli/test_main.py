@@ -41,11 +41,15 @@ def told(
     [
         (Misused("give a key"), 2, "error: give a key\n"),
         (Malformed("x.json", "an object", "a list"), 2, "error: x.json: expected an object, found a list\n"),
-        (Unavailable("no answer"), 3, "error: registry-error: no answer\n"),
+        (
+            Unavailable("no answer"),
+            3,
+            "error: registry-error: no answer (docs/reason-codes.md#registry-error)\n",
+        ),
         (
             Unavailable("no answer", Reason.SIGSTORE_UNAVAILABLE),
             3,
-            "error: sigstore-unavailable: no answer\n",
+            "error: sigstore-unavailable: no answer (docs/reason-codes.md#sigstore-unavailable)\n",
         ),
         (click.UsageError("no such thing"), 2, "Usage: main verb [OPTIONS]\nerror: no such thing\n"),
         (click.ClickException("no such thing"), 2, "error: no such thing\n"),

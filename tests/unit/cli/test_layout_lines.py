@@ -90,3 +90,10 @@ def test_another_file_of_that_name_does_not_hide_the_right_one(place: Place) -> 
     place.write(place.workspace).write_text("steps: []\n")
     place.write(place.workspace / "in-toto")
     assert place.line() == Line("in-toto/layout.yaml", 4)
+
+
+def test_symlinks_that_lead_in_a_circle_are_no_error(place: Place) -> None:
+    place.workspace.mkdir()
+    (place.workspace / "layout.yaml").symlink_to("layout.yaml")
+    (place.workspace / "in-toto").symlink_to("in-toto")
+    assert place.line() is None
