@@ -45,16 +45,16 @@ class _Metadata(msgspec.Struct):
     config_digest: str = msgspec.field(name="containerimage.config.digest", default="")
 
 
-class _Dependency(msgspec.Struct):
+class _Dependency(msgspec.Struct, frozen=True):
     uri: str = ""
     digest: dict[str, str] = {}
 
 
-class _Parameters(msgspec.Struct, rename="camel"):
+class _Parameters(msgspec.Struct, frozen=True, rename="camel"):
     config_source: _Dependency = _Dependency()
 
 
-class _BuildDefinition(msgspec.Struct, rename="camel"):
+class _BuildDefinition(msgspec.Struct, frozen=True, rename="camel"):
     resolved_dependencies: list[_Dependency] = []
     external_parameters: _Parameters = _Parameters()
 
@@ -72,7 +72,9 @@ class _Provenance(msgspec.Struct, rename="camel"):
 
     @property
     def context(self) -> str:
-        return self.invocation.config_source.uri or self.build_definition.external_parameters.config_source.uri
+        return (
+            self.invocation.config_source.uri or self.build_definition.external_parameters.config_source.uri
+        )
 
 
 def read_image_metadata(word: str, base: str) -> BuiltImages:
@@ -94,8 +96,8 @@ def read_image_metadata(word: str, base: str) -> BuiltImages:
 def check_context(built: BuiltImages, materials: Artifacts) -> None:
     """Refuse files as materials of a build that did not look at them.
 
-    docker/build-push-action builds from a Git address of the event's commit when it is given no context, and a link with
-    the files of the workspace would say that they went in.
+    docker/build-push-action builds from a Git address of the event's commit when it is given no context, and a link
+    with the files of the workspace would say that they went in.
     Raises: Misused.
     """
     files = [name for name in materials if not name.startswith((OCI_SCHEME, IMAGE_SCHEME))]
@@ -103,9 +105,9 @@ def check_context(built: BuiltImages, materials: Artifacts) -> None:
         address = _USER_INFO.sub("//", built.context)
         raise Misused(
             f"{_WHERE}: expected a build of the files that are recorded as materials ({len(files)} of them, such as "
-            f"{quoted(files[0])}), found one that BuildKit fetched from {quoted(address)} itself, so that what is in the "
-            "workspace did not go in: give docker/build-push-action `context: .`, or record no files as materials of "
-            "this step"
+            f"{quoted(files[0])}), found one that BuildKit fetched from {quoted(address)} itself, so that what is in "
+            "the workspace did not go in: give docker/build-push-action `context: .`, or record no files as materials "
+            "of this step"
         )
 
 

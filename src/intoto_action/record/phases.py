@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,6 +86,11 @@ def run(task: Task, publication: Publication, here: Here, *, record_failure: boo
     if not task.command:
         raise Misused(
             "--phase run: expected a command after --; or bracket the work with --phase start and stop"
+        )
+    if sys.platform != "linux":
+        raise Misused(
+            "--phase run: expected Linux, which alone lets record end whatever a command started before its products are "
+            f"recorded; found {sys.platform}: run the command by itself, between --phase start and --phase stop"
         )
     publication.check(here)
     outcome, link = record_step(task, here, record_failure=record_failure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,10 +17,12 @@ from intoto_action.record.artifacts import digest_selection
 from intoto_action.record.child_environment import child_environment, could_ask_for_oidc
 from intoto_action.record.excludes import Excludes
 from intoto_action.record.patterns import Kind, Pattern, parse_pattern
-from intoto_action.record.run import Outcome, run_command
 from intoto_action.record.secrets import check_secrets
 from intoto_action.record.select import select
 from intoto_action.record.task import Here, Task
+
+if TYPE_CHECKING:
+    from intoto_action.record.run import Outcome  # only Linux has what it is made of
 
 
 class Before(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +47,8 @@ def record_step(task: Task, here: Here, *, record_failure: bool = False) -> tupl
     before = record_materials(task, here)
     environment = child_environment(here.environ, private=here.private, pass_oidc=task.pass_oidc)
     handed = {f"INTOTO_IMAGE_{number}": image for number, image in enumerate(before.pinned, start=1)}
+    from intoto_action.record.run import run_command
+
     outcome = run_command(task.command, environment | handed | task.more_environment)
     here.ended(outcome.return_value)
     if outcome.left_behind:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -293,3 +295,34 @@ def test_a_file_that_is_no_layout_is_a_sentence(recorder: Recorder) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert not (recorder.base / "ran").exists()
+
+
+_ELSEWHERE = """
+import signal, sys
+sys.platform = "darwin"
+del signal.SIGRTMIN
+from intoto_action.cli.main import main
+sys.argv[0] = "intoto-action"
+main()
+"""
+
+
+def elsewhere(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A system that has not what Linux has, as far as this one can be made to look like it."""
+    command = [sys.executable, "-c", _ELSEWHERE, "record", "--step-name", "build", "--unsigned", *words]
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+
+
+def test_a_command_is_not_run_where_what_it_starts_cannot_be_ended(tmp_path: Path) -> None:
+    done = elsewhere(tmp_path, "--", "touch", "ran")
+    assert done.returncode == 2
+    assert "expected Linux" in done.stderr and "between --phase start and --phase stop" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_runs_no_command_is_recorded_there_too(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    done = elsewhere(tmp_path, "--phase", "after", "--products", "a")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "build.link-unsigned").exists()
