@@ -89,8 +89,8 @@ def run(task: Task, publication: Publication, here: Here, *, record_failure: boo
         )
     if sys.platform != "linux":
         raise Misused(
-            "--phase run: expected Linux, which alone lets record end whatever a command started before its products are "
-            f"recorded; found {sys.platform}: run the command by itself, between --phase start and --phase stop"
+            "--phase run: expected Linux, which alone lets record end whatever a command started before its products "
+            f"are recorded; found {sys.platform}: run the command by itself, between --phase start and --phase stop"
         )
     publication.check(here)
     outcome, link = record_step(task, here, record_failure=record_failure)
