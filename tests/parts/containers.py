@@ -29,7 +29,7 @@ tmp_dir = "{folder}/engine"
 
 _STORAGE = """\
 [storage]
-driver = "vfs"
+driver = "{driver}"
 graphroot = "{folder}/images"
 runroot = "{folder}/run"
 """
@@ -45,7 +45,7 @@ def container_storage() -> Iterator[Mapping[str, str]]:
     folder = Path(tempfile.mkdtemp(prefix="engines-"))
     engine, storage, logins = folder / "containers.conf", folder / "storage.conf", folder / "auth.json"
     engine.write_text(_ENGINE.format(folder=folder))
-    storage.write_text(_STORAGE.format(folder=folder))
+    storage.write_text(_STORAGE.format(folder=folder, driver=_driver(folder)))
     logins.write_text("{}")
     environ = {
         **os.environ,
@@ -62,7 +62,31 @@ def container_storage() -> Iterator[Mapping[str, str]]:
         if debian.which("podman") is not None:  # unmounts what containers had mounted, before the files go
             command = ["podman", "rm", "--all", "--force", "--time=0"]
             subprocess.run(command, env=environ, capture_output=True, check=True)
+        _unmount(folder)
         shutil.rmtree(folder)
+
+
+def _driver(folder: Path) -> str:
+    """`overlay` where the kernel lets this user mount one here, or else `vfs`, which copies whole trees."""
+    places = [folder / name for name in ("lower", "upper", "work", "merged")]
+    for place in places:
+        place.mkdir()
+    lower, upper, work, merged = map(str, places)
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    mount = ["mount", "-t", "overlay", "overlay", "-o", options, merged]
+    can = subprocess.run(mount, env={"PATH": _path()}, capture_output=True, check=False).returncode == 0
+    if can:
+        subprocess.run(["umount", merged], env={"PATH": _path()}, capture_output=True, check=True)
+    for place in places:
+        shutil.rmtree(place)
+    return "overlay" if can else "vfs"
+
+
+def _unmount(folder: Path) -> None:
+    """What is still mounted below: an engine that was killed leaves that; overlay mounts its own place on itself."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for place in reversed([each for each in mounts if each.startswith(f"{folder}/")]):
+        subprocess.run(["umount", place], env={"PATH": _path()}, capture_output=True, check=True)
 
 
 def _path() -> str:
