@@ -12,6 +12,7 @@ from make.failure import MakeError
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "buildah": ("buildah",),
+    "debootstrap": ("debootstrap",),
     "docker": ("docker-cli", "docker.io"),
     "docker-registry": ("docker-registry",),
     "git": ("git",),

@@ -10,7 +10,12 @@ import pytest
 from tests.parts.containers import container_storage
 from tests.parts.tools import left_out_is_failure, reasons
 
-pytest_plugins = ["tests.parts.registries", "tests.parts.runner", "tests.parts.sigstore"]
+pytest_plugins = [
+    "tests.parts.registries",
+    "tests.parts.runner",
+    "tests.parts.sigstore",
+    "tests.parts.container_runner",  # imports the others, and pytest wants to be the first who does
+]
 
 # The machines that run this share their cores: how long one example took says nothing about the code. Examples differ
 # from run to run, so what 50 of them do not find today, others do tomorrow; a property that needs more says so.

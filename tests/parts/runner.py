@@ -28,7 +28,7 @@ from tests.parts.tools import tool
 ACTIONS = "org/intoto-action"
 REF = "v1"
 _SECONDS = 240.0
-_COMPANY = re.compile(r"(PIP|UV|SSL|REQUESTS|CURL|GIT_SSL)_\w+|(HTTPS?|NO|ALL)_PROXY", re.IGNORECASE)
+COMPANY = re.compile(r"(PIP|UV|SSL|REQUESTS|CURL|GIT_SSL)_\w+|(HTTPS?|NO|ALL)_PROXY", re.IGNORECASE)
 """The machine's own way to an index: what a company sets on its self-hosted runners."""
 
 _BASH = """\
@@ -108,6 +108,14 @@ class Ran:
         return "".join(str(each["content"]) for each in self.entries if each.get("command") == "summary")
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where jobs run: words for act, and variables of its process. The machine itself, when nothing is said."""
+
+    words: Sequence[str] = ("--platform", "ubuntu-latest=-self-hosted")
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass
 class Runner:
     """A repository with a workflow, and what runs it.
@@ -123,6 +131,7 @@ class Runner:
     tools: Sequence[Path] = ()
     variables: dict[str, str] = field(default_factory=dict)
     variables_of: Callable[[GitHubJob], Mapping[str, str]] = lambda job: {}
+    place: Place = Place()
 
     @property
     def kept(self) -> Path:
@@ -155,7 +164,7 @@ class Runner:
         self.put({f".github/workflows/{job.workflow}": workflow})
         job = replace(job, sha=self._commit())
         argv = [str(tool("act")), job.event, "--json", "--no-cache-server", "--no-recurse"]
-        argv += ["-W", f".github/workflows/{job.workflow}", "-P", "ubuntu-latest=-self-hosted"]
+        argv += ["-W", f".github/workflows/{job.workflow}", *self.place.words]
         for kind in ("env", "secret", "var", "input"):  # act would read .env, .secrets, … of the workspace
             argv += [f"--{kind}-file", os.devnull]
         for name, place in self.actions.items():
@@ -195,9 +204,9 @@ class Runner:
         for folder in (self.kept, self.artifacts):
             folder.mkdir(exist_ok=True)
         path = [self._bash().parent, *self.tools, "/usr/bin", "/bin", Path(sys.base_prefix) / "bin"]
-        environ = {name: value for name, value in os.environ.items() if _COMPANY.fullmatch(name)}
+        environ = {name: value for name, value in os.environ.items() if COMPANY.fullmatch(name)}
         environ |= {"HOME": str(self.home), "PATH": os.pathsep.join(map(str, path)), "LANG": "C.UTF-8"}
-        environ |= {"UV_CACHE_DIR": str(cache_directory() / "uv")}
+        environ |= {"UV_CACHE_DIR": str(cache_directory() / "uv"), **self.place.environ}
         process = subprocess.Popen(
             argv,
             cwd=self.workspace,

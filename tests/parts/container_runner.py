@@ -1,0 +1,110 @@
+"""Jobs with `container:`, run by act in containers of podman: what GitHub gives such a job, and nothing of this machine.
+
+A container has the workspace, $RUNNER_TEMP and the actions, HOME is /github/home, and Python, git or a CA bundle are
+only what its image has. Different from GitHub: node is not there (no action here needs it), and a composite's inputs
+are in its steps' environment as INPUT_*, which the host's runner (tests/parts/runner.py) withholds.
+
+The variables by which this machine reaches an index are given to the job, and the files and directories that they
+name are mounted: what a company's runner would have in its image.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from tests.parts.debian_trees import debian_tree
+from tests.parts.registries import running
+from tests.parts.runner import COMPANY, Place, Runner
+from tests.parts.tools import debian_command
+
+HOME = "/github/home"
+RUNNER_TEMP = "/__w/_temp"
+
+
+@dataclass(frozen=True)
+class ContainerDaemon:
+    """podman's service, which speaks Docker's API at `socket`; `environ` is for podman and the docker client."""
+
+    socket: Path
+    environ: Mapping[str, str]
+
+    @property
+    def docker_environ(self) -> Mapping[str, str]:
+        """What makes act and the docker client use it."""
+        return {"DOCKER_HOST": f"unix://{self.socket}"}
+
+    def podman(self, *words: str | Path) -> str:
+        """Run podman on the same storage; what it prints."""
+        done = subprocess.run(
+            ["podman", *map(str, words)],
+            env=dict(self.environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        return done.stdout
+
+    def debian(self, *packages: str) -> str:
+        """The name of an image with a bare Debian and these packages."""
+        name = f"localhost/debian:{'-'.join(['bare', *sorted(packages)])}"
+        found = self.podman("images", "--quiet", name)
+        if not found.strip():
+            self.podman("import", "--quiet", "--change", "CMD=/bin/bash", debian_tree(*packages), name)
+        return name
+
+
+@contextmanager
+def container_daemon(environ: Mapping[str, str]) -> Iterator[ContainerDaemon]:
+    """Run podman's service on the storage of `environ` (the fixture `container_environ`) until the block ends."""
+    # A socket's path ends at 108 bytes, and pytest's folders are long.
+    with TemporaryDirectory(prefix="podman-") as folder:
+        socket = Path(folder) / "podman.sock"
+        argv: Sequence[str | Path] = (
+            debian_command("podman"),
+            "system",
+            "service",
+            "--time=0",
+            f"unix://{socket}",
+        )
+        with running(argv, Path(folder) / "log", socket.is_socket, environ):
+            yield ContainerDaemon(socket, environ)
+
+
+def in_container(
+    runner: Runner, daemon: ContainerDaemon, image: str, *, mounts: Mapping[Path, str] | None = None
+) -> Runner:
+    """The same repository, whose jobs run in `image`. `mounts`: more files, read-only, and where they appear."""
+    company = {name: value for name, value in os.environ.items() if COMPANY.fullmatch(name)}
+    volumes = [f"{path}:{where}:ro" for path, where in (mounts or {}).items()]
+    seen = {*company.values(), "/etc/pip.conf"}
+    volumes += [f"{path}:{path}:ro" for path in sorted(seen) if path.startswith("/") and Path(path).exists()]
+    folders = {runner.kept: str(runner.kept), runner.artifacts: str(runner.artifacts)}
+    folders |= {runner.home / "container-home": HOME, runner.home / "container-temp": RUNNER_TEMP}
+    for folder, where in folders.items():
+        folder.mkdir(exist_ok=True)
+        volumes.append(f"{folder}:{where}")
+    options = " ".join(f"--volume={each}" for each in volumes)
+    place = Place(
+        (
+            *("--platform", f"ubuntu-latest={image}", "--pull=false", "--bind", "--rm", "--network", "host"),
+            *("--container-options", options, "--container-daemon-socket", "-"),
+        ),
+        {**daemon.docker_environ},
+    )
+    variables = {**company, "HOME": HOME, "RUNNER_TEMP": RUNNER_TEMP, **runner.variables}
+    return replace(runner, place=place, variables=variables)
+
+
+@pytest.fixture(scope="session")
+def podman_daemon(container_environ: Mapping[str, str]) -> Iterator[ContainerDaemon]:
+    """Needs podman, runc."""
+    with container_daemon(container_environ) as daemon:
+        yield daemon
