@@ -1,4 +1,4 @@
-"""Jobs with `container:`, run by act in containers of podman: what GitHub gives such a job, and nothing of this machine.
+"""Jobs with `container:`, run by act in containers of podman: what GitHub gives them, and nothing of this machine.
 
 A container has the workspace, $RUNNER_TEMP and the actions, HOME is /github/home, and Python, git or a CA bundle are
 only what its image has. Different from GitHub: node is not there (no action here needs it), and a composite's inputs
