@@ -102,9 +102,8 @@ def fetch(
     if _is_kept(path, pinned, binary_cap):
         return path
     url = f"{release.base_url}/{file}"
-    bundle = _get(
-        f"{url}.sigstore.json", BUNDLE_CAP, Transport(Deadline(bundle_seconds), ca_bundle=ca_bundle)
-    )
+    patience = Transport(Deadline(bundle_seconds), ca_bundle=ca_bundle)
+    bundle = _get(f"{url}.sigstore.json", BUNDLE_CAP, patience, repeatable=False)
     if not bundle.lstrip().startswith(b"{"):
         raise Unavailable(f"{url}.sigstore.json: expected a Sigstore bundle, found a page of something else")
     binary = _get(url, binary_cap, Transport(Deadline(binary_seconds), ca_bundle=ca_bundle))

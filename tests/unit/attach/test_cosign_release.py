@@ -240,7 +240,7 @@ def test_a_server_that_is_too_slow_is_not_waited_for(shop: Shop, name: str) -> N
 def test_a_runner_that_reaches_nobody_knows_it_at_once(shop: Shop) -> None:
     """Where GitHub is out of reach it is so in every job, and attach goes on without."""
     shop.url = "http://127.0.0.1:1"
-    shop.refused(Unavailable, "did not answer", bundle_seconds=0.9)
+    shop.refused(Unavailable, "did not answer", "tried once")
 
 
 def test_a_machine_without_a_binary_is_told(shop: Shop) -> None:
