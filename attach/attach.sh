@@ -26,8 +26,12 @@ flag --other-runs "$INTOTO_ACTION_ATTACH_OTHER_RUNS"
 [[ -z $INTOTO_ACTION_SIGNING_KEY ]] || words+=(--key env:INTOTO_ACTION_SIGNING_KEY)
 [[ -z $INTOTO_ACTION_SIGNING_KEY_PASSWORD ]] || words+=(--password-env INTOTO_ACTION_SIGNING_KEY_PASSWORD)
 
-# The manifest is the same whoever writes it.
-command -v cosign >/dev/null || words+=(--push-with native)
+# The manifest is the same whoever writes it. Which cosign it is, a step before this one said, and not the job's PATH.
+if [[ -n $INTOTO_ACTION_COSIGN ]]; then
+    PATH=${INTOTO_ACTION_COSIGN%/*}:$PATH
+else
+    words+=(--push-with native)
+fi
 
 cd -- "$GITHUB_WORKSPACE"
 exec "$INTOTO_ACTION_PYTHON" -I -X utf8 -m intoto_action attach --github "${words[@]}" -- "$INTOTO_ACTION_ATTACH_IMAGE" \

@@ -9,13 +9,12 @@
 # the action, not from an index.
 set -e -o pipefail
 
-# Our own tools come from the system, whatever the job put on PATH; Python and uv are looked for where the job has them.
-users_path=$PATH
-PATH=/usr/bin:/bin:$PATH
+# shellcheck source-path=SCRIPTDIR source=find.sh
+. "${BASH_SOURCE[0]%/*}/find.sh"
 
 oldest=3.11
 newest=3.14 # that the lock has wheels for
-action=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+action=$(cd -- "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 lock=$action/requirements/runtime.txt
 
 fail() {
@@ -65,23 +64,6 @@ for name in "${!PIP_@}" "${!UV_@}" "${!PYTHON@}"; do
     esac
 done
 
-outside_workspace() {
-    # What lies in the workspace is what is recorded, and not what records.
-    [[ -z ${GITHUB_WORKSPACE:-} || $1 != "${GITHUB_WORKSPACE%/}"/* ]]
-}
-
-find_command() {
-    # The first command of that name on the job's PATH, or else on ours, that is not in the workspace.
-    local found
-    while IFS= read -r found; do
-        if [[ $found == /* || $found == [A-Za-z]:* ]] && outside_workspace "$found"; then
-            printf '%s\n' "$found"
-            return
-        fi
-    done < <(PATH=$users_path:$PATH type -aP -- "$1" 2>/dev/null)
-    return 1
-}
-
 # A name on PATH proves nothing (a version manager's shim may answer for a Python that is not there, Debian's may have
 # no ensurepip), so every candidate is run. The base of a virtual environment is taken in its place.
 probe='import sys
@@ -103,7 +85,7 @@ find_python() {
         "${PYENV_ROOT:-${HOME:-/nonexistent}/.pyenv}"/versions/3.1[1-9]*/bin/python3; do
         candidate=$(find_command "$candidate") || continue
         if answer=$("$candidate" -I -S -c "$probe" "$oldest" "$newest" "$installer" </dev/null 2>/dev/null); then
-            python=$answer
+            python=${answer%$'\r'} # Windows
             outside_workspace "$python" && return
             seen+="; $candidate belongs to $python in the workspace"
             continue
@@ -156,7 +138,7 @@ venv_python() {
 put_intoto_action() {
     local packages
     packages=$("$(venv_python)" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))') &&
-        cp -R "$action/src/intoto_action" "$packages/" &&
+        cp -R "$action/src/intoto_action" "${packages%$'\r'}/" &&
         run_quietly "$(venv_python)" -I -X utf8 -m intoto_action --version
 }
 

@@ -73,9 +73,11 @@ RECORD_ALL = """\
     {more_lines}
 """
 
+# No test leaves this machine: where the job has no cosign, none can be fetched.
 ATTACH = """\
 - uses: {attach}
   id: attach
+  env: {{HTTPS_PROXY: "http://127.0.0.1:1"}}
   with:
     image: ${{{{ {image} }}}}
     layout: in-toto/root.layout
@@ -93,6 +95,15 @@ VERIFY = """\
     image: {name}:1.0
     layout-key: ${{{{ env.OWNER }}}}
 """
+
+PLANT = """\
+mkdir .git/planted
+printf '#!/bin/sh\\ntouch "$KEPT/planted"\\n' > .git/planted/cosign
+chmod +x .git/planted/cosign
+echo "$PWD/.git/planted" >> "$GITHUB_PATH"
+echo "INTOTO_ACTION_COSIGN=$PWD/.git/planted/cosign" >> "$GITHUB_ENV"
+"""
+"""A cosign in the workspace, for whoever takes the first on PATH or what a variable says."""
 
 KEEP = """\
 - run: |
@@ -184,8 +195,15 @@ def test_an_image_is_built_recorded_attached_and_verified_in_one_job(
 ) -> None:
     names = ("cosign",) if pusher == "cosign" else ()
     shop = open_shop(runner, ghcr_like_registry, tmp_path, f"octo/{pusher}", *names)
-    ran = shop.run(shop.job(RECORD_ALL, ATTACH, VERIFY, KEEP))
+    ran = shop.run(shop.job(RECORD_ALL, ATTACH, VERIFY, KEEP, between=json.dumps(PLANT)))
     assert ran.succeeded, ran.log
+    way = (
+        f"cosign is {runner.tools[-1]}/cosign\n"
+        if names
+        else "cosign cannot be fetched: fetching https://github.com/"
+    )
+    assert way in ran.printed
+    assert not (runner.kept / "planted").exists()
     image = ran.outputs("push")["image"]
     assert re.fullmatch(rf"{re.escape(shop.name)}@sha256:[0-9a-f]{{64}}", image)
     attached = ran.outputs("attach", "attach")
@@ -219,7 +237,13 @@ def test_one_job_attaches_the_links_of_all(shop: Shop) -> None:
     first = shop.job(RECORD_ALL, **upload).replace(
         "    steps:\n", "    outputs: {image: '${{ steps.push.outputs.image }}'}\n    steps:\n", 1
     )
-    steps = "- uses: actions/checkout@v5\n" + shop.steps(ATTACH + VERIFY, image="needs.it.outputs.image")
+    (shop.runner.tools[-1] / "cosign").symlink_to(tool("cosign"))
+    in_a_new_job = ATTACH.replace(
+        '  env: {{HTTPS_PROXY: "http://127.0.0.1:1"}}\n', ""
+    )  # which has to install first
+    steps = "- uses: actions/checkout@v5\n" + shop.steps(
+        in_a_new_job + VERIFY, image="needs.it.outputs.image"
+    )
     second = f"  attach:\n    needs: it\n    runs-on: ubuntu-latest\n    steps:\n{textwrap.indent(steps, '      ')}"
     ran = shop.run(first + second)
     assert ran.succeeded, ran.log

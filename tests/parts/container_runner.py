@@ -1,11 +1,11 @@
-"""Jobs with `container:`, run by act in containers of podman: what GitHub gives such a job, and no more.
+"""Jobs with `container:`, run by act in containers of podman: what GitHub gives them, and nothing of this machine.
 
 A container has the workspace, $RUNNER_TEMP and the actions, HOME is /github/home, and Python, git or a CA bundle are
 only what its image has. Different from GitHub: node is not there (no action here needs it), and a composite's inputs
 are in its steps' environment as INPUT_*, which the host's runner (tests/parts/runner.py) withholds.
 
 The variables by which this machine reaches an index are given to the job, and the files and directories that they
-name are mounted: what a company's runner would have in its image.
+name are mounted, with a cache for pip: what a company's runner would have in its image.
 """
 
 import os
@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from make.cache import cache_directory
 from tests.parts.debian_trees import debian_tree
 from tests.parts.registries import running
 from tests.parts.runner import COMPANY, Place, Runner
@@ -24,6 +25,7 @@ from tests.parts.tools import debian_command
 
 HOME = "/github/home"
 RUNNER_TEMP = "/__w/_temp"
+_PIP_CACHE = "/var/cache/pip"
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def in_container(
     volumes += [f"{path}:{path}:ro" for path in sorted(seen) if path.startswith("/") and Path(path).exists()]
     folders = {runner.kept: str(runner.kept), runner.artifacts: str(runner.artifacts)}
     folders |= {runner.home / "container-home": HOME, runner.home / "container-temp": RUNNER_TEMP}
+    folders[cache_directory() / "pip"] = _PIP_CACHE
     for folder, where in folders.items():
         folder.mkdir(exist_ok=True)
         volumes.append(f"{folder}:{where}")
@@ -99,7 +102,8 @@ def in_container(
         ),
         {**daemon.docker_environ},
     )
-    variables = {**company, "HOME": HOME, "RUNNER_TEMP": RUNNER_TEMP, **runner.variables}
+    given = {"HOME": HOME, "RUNNER_TEMP": RUNNER_TEMP, "PIP_CACHE_DIR": _PIP_CACHE}
+    variables = {**company, **given, **runner.variables}
     return replace(runner, place=place, variables=variables)
 
 

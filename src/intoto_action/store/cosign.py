@@ -27,6 +27,7 @@ from intoto_action.store.registry import Registry
 from intoto_action.store.termination import termination_as_interrupt
 
 OLDEST = (3, 1)
+ASK_VERSION = ("version", "--json")
 _VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})\.\d")
 _ADVICE = "install cosign 3.1 or newer (https://docs.sigstore.dev/cosign), or say --push-with native"
 _LOG_IN = "log in to the registry where cosign finds it (docker's config.json), or say --push-with native"
@@ -75,7 +76,7 @@ class CosignPush:
         When another writer's list has already swallowed the entry, cosign is asked again.
         """
         self._check_bundle(bundle)
-        self._check_version()
+        check_version(self._run(["cosign", *ASK_VERSION]))
         known = set(registry.snapshot(image).entries())
         for _ in range(_TRIES):
             self._attach(registry, image, bundle)
@@ -93,16 +94,6 @@ class CosignPush:
             decode(bundle, _Bundle, "bundle")
         except Malformed as error:
             raise Misused(f"cosign attaches Sigstore bundles with a DSSE envelope only; {error}") from error
-
-    def _check_version(self) -> None:
-        ended = self._run(["cosign", "version", "--json"])
-        try:
-            text = decode(ended.output, _Version, "cosign version").git_version
-        except Malformed as error:
-            raise Unavailable(f"cosign does not say which version it is; {_ADVICE}{_words(ended)}") from error
-        version = _VERSION.match(text)
-        if version is None or (int(version[1]), int(version[2])) < OLDEST:
-            raise Unavailable(f"cosign {text[:40]!r} is too old, or not a release; {_ADVICE}")
 
     def _attach(self, registry: Registry, image: Image, bundle: bytes) -> None:
         who = self._who()
@@ -136,6 +127,17 @@ class CosignPush:
             return run(argv, environ={**self._environ, **more}, seconds=seconds)
         except NotThere as error:
             raise Unavailable(f"{error}; {_ADVICE}") from error
+
+
+def check_version(ended: Ended) -> None:
+    """What cosign answered to ASK_VERSION. Raises: Unavailable when it is too old, or it is no cosign."""
+    try:
+        text = decode(ended.output, _Version, "cosign version").git_version
+    except Malformed as error:
+        raise Unavailable(f"cosign does not say which version it is; {_ADVICE}{_words(ended)}") from error
+    version = _VERSION.match(text)
+    if version is None or (int(version[1]), int(version[2])) < OLDEST:
+        raise Unavailable(f"cosign {text[:40]!r} is too old, or not a release; {_ADVICE}")
 
 
 def _scratch_directory(parent: str | None) -> tempfile.TemporaryDirectory[str]:

@@ -77,7 +77,7 @@ def _open_registry(
     from intoto_action.store.registry import Registry
     from intoto_action.store.tokens import Authorizer
 
-    transport = Transport(deadline, allow_http=allow_http, ca_bundle=_ca_bundle(environ))
+    transport = Transport(deadline, allow_http=allow_http, ca_bundle=ca_bundle(environ))
     keychain = Keychain(environ, deadline)
 
     @cache
@@ -99,8 +99,11 @@ def _open_registry(
     return Registry(distribution, Attaching(push, deadline))
 
 
-def _ca_bundle(environ: Mapping[str, str]) -> str | None:
-    """The certificates to trust instead of those that came with requests; cosign looks at the last variable too."""
+def ca_bundle(environ: Mapping[str, str]) -> str | None:
+    """The certificates to trust instead of those that came with requests; cosign looks at the last variable too.
+
+    Raises: Misused when the variable names no file.
+    """
     name = next((name for name in _CA_VARIABLES if environ.get(name)), None)
     if name is None:
         return None

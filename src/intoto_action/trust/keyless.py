@@ -9,6 +9,8 @@ checkpoint, and that signature, certificate and log entry speak of the same byte
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -75,9 +77,24 @@ class TrustRoot:
             return None
         return facts_of(self._verified(material, envelope, where), f"{where}, certificate")
 
+    def certificate_over(self, sha256: bytes, bundle: bytes, where: str) -> Certificate:
+        """Whose certificate made the signature in a Sigstore bundle over a file with this digest.
+
+        Raises: Malformed, with what is wrong with the proofs for it; also when the bundle is for other bytes.
+        """
+        from sigstore.hashes import Hashed
+        from sigstore.models import Bundle
+        from sigstore_models.common.v1 import HashAlgorithm
+
+        with self._proofs(where):
+            read = Bundle.from_json(bundle)
+            digest = Hashed(digest=sha256, algorithm=HashAlgorithm.SHA2_256)
+            self._verifier.verify_artifact(digest, read, _Anybody())
+        return facts_of(read.signing_certificate, f"{where}, certificate")
+
     def _verified(self, material: Material, envelope: Envelope, where: str) -> x509.Certificate:
         """The certificate that was verified, and no other reading of it."""
-        try:
+        with self._proofs(where):
             bundle = _bundle(material)
             if material.is_envelope:
                 said = self._verifier.verify_dsse(bundle, _Anybody())
@@ -85,13 +102,18 @@ class TrustRoot:
                     raise Malformed(where, "one payload in the bundle", "two readings of it that differ")
             else:
                 self._verifier.verify_artifact(envelope.signed, bundle, _Anybody())
+        return bundle.signing_certificate
+
+    @contextmanager
+    def _proofs(self, where: str) -> Iterator[None]:
+        """Make a signature that is none of whatever the libraries below raise: bytes of strangers can do almost all."""
+        try:
+            yield
         except Malformed:
             raise
         except Exception as error:
-            # Bytes of strangers make the libraries below raise almost anything: all of it is a signature that is none.
             expected = f"a certificate, signature and log entry that hold under {self.name}"
             raise Malformed(where, expected, _words(error)) from error
-        return bundle.signing_certificate
 
 
 def claimed_certificate(envelope: Envelope, signature: Signature, where: str) -> Certificate | None:

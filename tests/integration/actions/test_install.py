@@ -300,13 +300,13 @@ def test_a_name_on_the_path_proves_nothing(tmp_path: Path, action: Path, uv: Pat
 def test_where_no_python_will_do_the_error_says_what_was_looked_at(tmp_path: Path, action: Path) -> None:
     """A container without Python: the system's directories of this machine are out of sight in an empty root."""
     text = (
-        (action / "setup/install.sh")
+        (action / "setup/find.sh")
         .read_text()
         .replace("PATH=/usr/bin:/bin:$PATH", f"PATH={tmp_path / 'root'}")
     )
     bare = tmp_path / "bare"
     shutil.copytree(action, bare)
-    (bare / "setup/install.sh").write_text(text)
+    (bare / "setup/find.sh").write_text(text)
     root = tmp_path / "root"
     root.mkdir()
     for name in ("sha256sum", "find", "sort", "xargs", "cp", "rm", "mkdir", "dirname", "cat"):

@@ -53,6 +53,7 @@ WRITTEN = {
     ("record", "Record"): set(OUTPUTS["record"].split()),
     ("record", "Look at who signs"): {"sign"},
     ("record", "Sign"): {"link-path", "link-sha256", "signed", "signer"},
+    ("attach", "Find cosign"): {"cosign"},
     ("attach", "Attach"): set(OUTPUTS["attach"].split()),
     ("verify", "Verify"): set(OUTPUTS["verify"].split()),
 }
@@ -167,7 +168,7 @@ def _written(action: str, step: Document) -> set[str]:
     code = step["run"]
     for place in re.findall(r'"\$GITHUB_ACTION_PATH/([\w./-]+)"', code):
         code += (CHECKOUT / action / place).read_text()
-    assert not by_command or "--github" in code, step["name"]
+    assert not by_command or re.search(r"--github|-m intoto_action\.cli\.job_cosign", code), step["name"]
     return by_command | set(re.findall(r"(?:'|\\n|\")([a-z][a-z0-9-]+)(?:=|\": )", code))
 
 
