@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.parts.runner",
     "tests.parts.sigstore",
     "tests.parts.container_runner",  # imports the others, and pytest wants to be the first who does
+    "tests.parts.example",
 ]
 
 # The machines that run this share their cores: how long one example took says nothing about the code. Examples differ

@@ -1,7 +1,7 @@
 """podman, buildah, skopeo and the docker client with a storage of their own, which nothing outlives.
 
 No image is pulled in tests, so a Dockerfile starts `FROM scratch` with a static binary (the pinned Go tools are
-static) or from an imported tree. Give builds and runs `--network=host`: no network is set up here.
+static) or from an imported tree. No network is set up here, so runs use the machine's; give builds `--network=host`.
 """
 
 import os
@@ -18,6 +18,7 @@ _ENGINE = """\
 # Machines for tests are often containers themselves: no systemd, no journal, limits that cannot be raised.
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
+netns = "host"
 
 [engine]
 runtime = "runc"

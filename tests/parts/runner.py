@@ -28,6 +28,7 @@ from tests.parts.tools import tool
 
 ACTIONS = "org/intoto-action"
 REF = "v1"
+ACTOR = "octocat"
 _SECONDS = 240.0
 COMPANY = re.compile(r"(PIP|UV|SSL|REQUESTS|CURL|GIT_SSL)_\w+|(HTTPS?|NO|ALL)_PROXY", re.IGNORECASE)
 """The machine's own way to an index: what a company sets on its self-hosted runners."""
@@ -179,12 +180,13 @@ class Runner:
         """Commit everything with this workflow, and run it for the event of `job`.
 
         `only` runs some of it, in words of act; `again` runs what is committed already.
+        A fork's run gets no secret but the token of the run, as on GitHub.
         A run that does not end in `seconds` is ended with all its processes, and fails the test with its log.
         """
         job = job or GitHubJob()
         self.put({f".github/workflows/{job.workflow}": workflow})
-        job = replace(job, sha=self._head() if again else self._commit())
-        argv = [str(tool("act")), job.event, "--json", "--no-cache-server", "--no-recurse"]
+        job = replace(job, sha=self._head() if again else self.commit())
+        argv = [str(tool("act")), job.event, "--json", "--no-cache-server", "--no-recurse", "--actor", ACTOR]
         argv += ["-W", f".github/workflows/{job.workflow}", *self.place.words]
         for kind in ("env", "secret", "var", "input"):  # act would read .env, .secrets, … of the workspace
             argv += [f"--{kind}-file", os.devnull]
@@ -194,12 +196,14 @@ class Runner:
         given |= {"ARTIFACTS": str(self.artifacts), "KEPT": str(self.kept)}
         for name, value in given.items():
             argv += ["--env", f"{name}={value}"]
-        for name, value in {} if fork else (secrets or {}).items():
-            argv += ["--secret", f"{name}={value}"]
+        for name, value in (secrets or {}).items():
+            if not fork or name == "GITHUB_TOKEN":
+                argv += ["--secret", f"{name}={value}"]
         argv += ["--eventpath", str(self._event(job, fork=fork)), *only]
         return self._act(argv, seconds)
 
-    def _commit(self) -> str:
+    def commit(self) -> str:
+        """Commit what is in the workspace; the commit."""
         git = ("git", "-c", "user.name=tests", "-c", "user.email=tests@example.test", "-c", "core.hooksPath=")
         if not (self.workspace / ".git").exists():
             _call([*git, "init", "--quiet", "--initial-branch=main"], self.workspace)
@@ -212,6 +216,8 @@ class Runner:
 
     def _event(self, job: GitHubJob, *, fork: bool) -> Path:
         event: dict[str, object] = {"repository": {"full_name": job.repository}}
+        if job.event == "push":
+            event["ref"] = job.ref
         if job.event.startswith("pull_request"):
             head = {
                 "ref": "feature",

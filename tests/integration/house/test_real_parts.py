@@ -55,6 +55,13 @@ def test_kyverno_is_the_version_of_its_go_mod_and_applies_policies() -> None:
     assert "--resource" in run(tool("kyverno"), "apply", "--help")
 
 
+@pytest.mark.needs("buildx", "buildkitd", "kaniko")
+def test_the_builders_are_the_versions_of_their_go_mods() -> None:
+    assert "github.com/docker/buildx\tv0.38.2\t" in modules_of("buildx")
+    assert "github.com/moby/buildkit\tv0.34.2\t" in modules_of("buildkitd")
+    assert "github.com/chainguard-dev/kaniko\tv1.25.6\t" in modules_of("kaniko")
+
+
 @pytest.mark.needs("fulcio", "rekor-server", "timestamp-server")
 def test_the_services_of_sigstore_are_the_versions_of_their_go_mods() -> None:
     assert "github.com/sigstore/fulcio\tv1.8.8\t" in modules_of("fulcio")
