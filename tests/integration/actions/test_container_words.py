@@ -58,7 +58,7 @@ def inputs(draw: st.DrawFn) -> Mapping[str, str]:
 
 @cache
 def place() -> Path:
-    """Something that prints its words, and a cosign on the PATH, as there is in the image."""
+    """Something that prints its words, and a cosign, as there is in the image."""
     folder = Path(mkdtemp(prefix="words-"))
     for name, text in (("python", "printf '%s\\0' \"$@\""), ("cosign", "exit 1")):
         (folder / name).write_text(f"#!/bin/bash\n{text}\n")
@@ -70,9 +70,10 @@ def of_the_composite(given: Mapping[str, str]) -> tuple[int, list[str], str]:
     """The words that attach.sh or verify.sh starts Python with, or the sentence that it refuses them with."""
     verb = given["verb"]
     environ = {
-        "PATH": f"{place()}:/usr/bin:/bin",
+        "PATH": "/usr/bin:/bin",
         "GITHUB_WORKSPACE": "/",
         "INTOTO_ACTION_PYTHON": str(place() / "python"),
+        "INTOTO_ACTION_COSIGN": str(place() / "cosign"),
         "INTOTO_ACTION_SIGNING_KEY": given["key"],
         "INTOTO_ACTION_SIGNING_KEY_PASSWORD": given["key-password"],
     }
