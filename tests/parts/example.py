@@ -122,7 +122,8 @@ class ExampleRepository:
         place.mkdir(exist_ok=True)
         signed_as = "root.layout" if file == "layout.yaml" else file.replace(".yaml", ".layout")
         shutil.copy2(self.desk / "root.layout", place / signed_as)
-        shutil.copy2(self.desk / "owner.pub", place)
+        for each in ("owner.pub", file):
+            shutil.copy2(self.desk / each, place)
 
     def run(
         self,
