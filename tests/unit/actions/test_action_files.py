@@ -19,7 +19,10 @@ from intoto_action.cli.verify import verify
 
 ACTIONS = ("record", "attach", "verify")
 SHELL = "bash --noprofile --norc -p -e -o pipefail {0}"
-LOADED_BEFORE_US = ("BASH_ENV", "LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES")
+LOADED_BEFORE_US = (
+    *("BASH_ENV", "LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES"),
+    *("OPENSSL_CONF", "OPENSSL_MODULES"),
+)
 INPUTS_ONLY = {
     *("key", "key-password", "keyless", "pass-oidc", "sign-pull-requests", "if-no-credentials"),
     *("link-path", "link-sha256", "github-token", "sigstore", "allow-public-log"),
