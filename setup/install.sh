@@ -122,9 +122,10 @@ make_with_uv() {
 }
 
 make_with_pip() {
+    # Without --quiet: why an index was not reached, a certificate or a proxy, pip tells as a warning.
     run_quietly "$python" -I -m venv "$place/venv" &&
-        run_quietly "$(venv_python)" -I -m pip install --quiet --no-input --disable-pip-version-check --no-compile \
-            --require-hashes --only-binary :all: --requirement "$lock"
+        run_quietly "$(venv_python)" -I -m pip install --no-input --disable-pip-version-check --no-compile \
+            --progress-bar off --require-hashes --only-binary :all: --requirement "$lock"
 }
 
 venv_python() {

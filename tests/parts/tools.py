@@ -47,6 +47,8 @@ def why_missing(name: str) -> str | None:
 
     Raises LookupError for a name that is neither a pinned tool nor a command of a Debian package.
     """
+    if name == "debootstrap" and os.geteuid() != 0:
+        return "only root can make a Debian with debootstrap; to get it in: run the tests as root"
     if name in debian.PACKAGES:
         return (
             None

@@ -109,7 +109,7 @@ def test_while_evidence_is_attached(job: Job, key: str, pusher: str) -> None:
             "INTOTO_ACTION_ATTACH_LINK_DIR": "links",
             "INTOTO_ACTION_ATTACH_TAG": "1.0",
             "INTOTO_ACTION_SIGNING_KEY": key,
-            "PATH": f"{tools}:/usr/bin:/bin",
+            "INTOTO_ACTION_COSIGN": str(tools / "cosign") if pusher == "cosign" else "",
         }
         before = set(registry.documents)
         registry.script = lambda asked: Reply(behave=hang(registry)) if _is_kept_waiting(asked) else None

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from make.cache import CHECKOUT, cache_directory
 from make.environment import locked_python
-from tests.parts.loopback import Asked, Loopback, Reply, refusal
+from tests.parts.loopback import Asked, Reply, refusal
+from tests.parts.tls import TlsLoopback
 
 _COMPANY = re.compile(r"(PIP|UV|SSL|REQUESTS|CURL)_\w+|(HTTPS?|NO|ALL)_PROXY", re.IGNORECASE)
 EVIL = "import os, pathlib; pathlib.Path(os.environ['KEPT'], 'ran').touch(); print('EVIL')\n"
@@ -332,18 +333,27 @@ class _EmptyIndex:
 
 
 @pytest.mark.parametrize("with_uv", [True, False], ids=["uv", "pip"])
-def test_the_company_s_index_is_asked_and_what_it_says_is_told(
+def test_the_company_s_index_is_asked_by_its_own_certificate_and_what_it_says_is_told(
     tmp_path: Path, action: Path, uv: Path, with_uv: bool
 ) -> None:
     path = f"{python_directory()}:/usr/bin:/bin"
     job = make_job(tmp_path / "job", action, f"{uv}:{path}" if with_uv else path)
     index = _EmptyIndex()
-    with Loopback(index) as server:
+    with TlsLoopback(index, tmp_path) as server:
         variables = {"UV_INDEX_URL" if with_uv else "PIP_INDEX_URL": f"{server.url}/simple"}
+        names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        variables |= {"PIP_RETRIES": "0", **dict.fromkeys(names, str(server.ca))}
         cache = str(tmp_path / "cache")
         done = job.install(**variables, PIP_FIND_LINKS="", PIP_CACHE_DIR=cache, UV_CACHE_DIR=cache)
+        reached = list(index.asked)
+        # Without the company's certificates nothing is sent to a server that shows one of its own.
+        variables |= dict.fromkeys(names, "")
+        strange = job.install(**variables, PIP_FIND_LINKS="", PIP_CACHE_DIR=cache, UV_CACHE_DIR=cache)
+    assert strange.returncode == 2
+    assert index.asked == reached
+    assert "certificate" in strange.stdout.lower()
     assert done.returncode == 2
-    assert "/simple/annotated-types/" in index.asked
+    assert "/simple/annotated-types/" in index.asked, done.stdout
     assert "annotated-types" in done.stdout
     assert "PIP_INDEX_URL" in done.stdout
 
