@@ -18,7 +18,7 @@ from tests.parts.registries import RunningRegistry
 from tests.parts.runner import ACTIONS, REF, Ran, Runner
 from tests.parts.tools import tool
 
-pytestmark = pytest.mark.needs("act", "git", "crane")
+pytestmark = pytest.mark.needs("act", "git", "crane", "cosign")
 
 LAYOUT = """\
 expires: 6 months
@@ -114,6 +114,7 @@ def _payload(envelope: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def shop(runner: Runner, ghcr_like_registry: RunningRegistry, tmp_path: Path) -> Shop:
+    (runner.tools[-1] / "cosign").symlink_to(tool("cosign"))
     name = f"{ghcr_like_registry.address}/octo/matrix"
     (tmp_path / "layer.tar").write_bytes(b"\0" * 10240)
     crane: list[str | Path] = [

@@ -20,7 +20,7 @@ from tests.parts.runner import ACTIONS, REF, Ran, Runner
 from tests.parts.sigstore import SIGSTORE, PrivateSigstore
 from tests.parts.tools import tool
 
-pytestmark = pytest.mark.needs("act", "git", "crane", "buildah", "skopeo")
+pytestmark = pytest.mark.needs("act", "git", "crane", "cosign", "buildah", "skopeo")
 
 FILE = ".github/workflows/build-and-attest.yml"
 CALLED = f"{ACTIONS}/{FILE}@{REF}"
@@ -135,6 +135,7 @@ def open_shop(
     functionary: str = "{key: release.pub}",
     signs: str = "",
 ) -> Shop:
+    (runner.tools[-1] / "cosign").symlink_to(tool("cosign"))
     name = f"{registry.address}/{repository}"
     desk = folder / "desk"
     desk.mkdir()

@@ -8,11 +8,14 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from make import debian
+
+_SECONDS_TO_END = 20.0
 
 _ENGINE = """\
 # Machines for tests are often containers themselves: no systemd, no journal, limits that cannot be raised.
@@ -63,8 +66,22 @@ def container_storage() -> Iterator[Mapping[str, str]]:
         if debian.which("podman") is not None:  # unmounts what containers had mounted, before the files go
             command = ["podman", "rm", "--all", "--force", "--time=0"]
             subprocess.run(command, env=environ, capture_output=True, check=True)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove the storage. conmon has a process of podman clean up after each container, which may still be at it."""
+    last = time.monotonic() + _SECONDS_TO_END
+    while True:
         _unmount(folder)
-        shutil.rmtree(folder)
+        try:
+            shutil.rmtree(folder)
+        except OSError:
+            if time.monotonic() > last:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _driver(folder: Path) -> str:
@@ -87,7 +104,8 @@ def _unmount(folder: Path) -> None:
     """What is still mounted below: an engine that was killed leaves that; overlay mounts its own place on itself."""
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for place in reversed([each for each in mounts if each.startswith(f"{folder}/")]):
-        subprocess.run(["umount", place], env={"PATH": _path()}, capture_output=True, check=True)
+        ended = subprocess.run(["umount", place], env={"PATH": _path()}, capture_output=True, check=False)
+        assert ended.returncode == 0 or not os.path.ismount(place), ended.stderr
 
 
 def _path() -> str:
