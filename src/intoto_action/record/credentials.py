@@ -171,8 +171,10 @@ def unsigned_because(
     if not pull_requests and is_pull_request(environ):
         return (
             f"this run is for what is proposed ({environ['GITHUB_EVENT_NAME']}) and not merged, so the link is not "
-            "signed; --sign-pull-requests signs it, and pull requests from forks have no secrets to sign with"
+            "signed; --sign-pull-requests (an input of the action too) signs it, and pull requests from forks have no "
+            "secrets to sign with"
         )
     if without and given and (lack := given.lack(environ)):
-        return f"{lack}, so the link is not signed (--if-no-credentials unsigned)"
+        # Asked for, it is no mistake: what could be one, and what to do, is for those who did not.
+        return f"{lack.partition('. ')[0]}, so the link is not signed (--if-no-credentials unsigned)"
     return None
