@@ -83,16 +83,15 @@ def facts_of(found: x509.Certificate, where: str) -> Certificate:
     names = _names_by_oid()
     texts: dict[str, str] = {}
     alternative = None
+    unrecognized, alternatives = x509.UnrecognizedExtension, x509.SubjectAlternativeName
     try:
         for each in found.extensions:
-            if (name := names.get(each.oid)) is not None and isinstance(
-                each.value, x509.UnrecognizedExtension
-            ):
-                texts[name] = _text(each.value.value, name, where)
-            elif each.oid == x509.SubjectAlternativeName.oid and isinstance(
-                each.value, x509.SubjectAlternativeName
-            ):
-                alternative = each.value
+            value = each.value
+            if isinstance(value, unrecognized):
+                if (name := names.get(each.oid)) is not None:
+                    texts[name] = _text(value.value, name, where)
+            elif isinstance(value, alternatives):
+                alternative = value
         identity = _identity(alternative, where)
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise Malformed(where, "an X.509 certificate in DER", "bytes that are none") from error

@@ -147,6 +147,14 @@ def _bundle(material: Material) -> Bundle:
 
 def _remembered(document: bytes) -> TrustedRoot:
     """A trusted root whose keys are read once, when it is opened, and not anew for each signature."""
+    from sigstore_models.trustroot.v1 import TrustedRoot as Document
+
+    return _remembering()(Document.from_json(document))
+
+
+@functools.cache
+def _remembering() -> type[TrustedRoot]:
+    """Made when it is first asked for, because its base takes long to import."""
     # The type of a parameter of public methods, whose own module is private.
     from sigstore.models import KeyringPurpose, TrustedRoot  # type: ignore[attr-defined]
     from sigstore_models.trustroot.v1 import TrustedRoot as Document
@@ -169,7 +177,7 @@ def _remembered(document: bytes) -> TrustedRoot:
         def get_timestamp_authorities(self) -> list[CertificateAuthority]:
             return self._timestamp_authorities
 
-    return Remembered(Document.from_json(document))
+    return Remembered
 
 
 def _words(error: Exception) -> str:
