@@ -46,6 +46,7 @@ def test_what_one_job_builds_is_deployed_and_named_in_manifests(
     checked = shop.run("gitops", GitHubJob.pull_request(workflow="images.yml"), fork=True)
     assert checked.succeeded, checked.log
     shop.manifests(f"{shop.image}:new", f"{shop.image}-of-somebody:1")
+    (shop.runner.workspace / "k8s/1.yaml").rename(shop.runner.workspace / "k8s/1.yml")
     denied = shop.run("gitops", GitHubJob.pull_request(workflow="images.yml"), fork=True)
     assert not denied.succeeded
     assert any("octo/app-of-somebody" in each for each in denied.annotations("error")), denied.log
