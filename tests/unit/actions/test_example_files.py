@@ -114,3 +114,11 @@ def test_a_check_that_is_required_runs_for_every_pull_request() -> None:
     for name in ("gitops", "pull-request"):
         workflow = yaml.safe_load((EXAMPLES / name / "workflow.yml").read_text(encoding="utf-8"))
         assert workflow[True] == "pull_request"  # YAML 1.1 reads `on` as true
+
+
+def test_no_login_writes_credentials_into_the_workspace_that_a_build_copies() -> None:
+    for workflow in WORKFLOWS:
+        jobs = yaml.safe_load(workflow.read_text(encoding="utf-8")).get("jobs", {})
+        for step in (step for job in jobs.values() for step in job["steps"]):
+            if step.get("uses", "").startswith("google-github-actions/auth@"):
+                assert step["with"]["create_credentials_file"] is False, workflow
