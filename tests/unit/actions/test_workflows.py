@@ -121,3 +121,11 @@ def test_all_inputs_and_secrets_are_used_and_described() -> None:
 def test_the_job_that_a_ruleset_names_needs_every_other_one() -> None:
     found = jobs(CHECKOUT / ".github/workflows/self-test.yml")
     assert set(found["all"]["needs"]) == set(found) - {"all"}
+
+
+def test_the_self_test_records_a_command_only_where_record_can_run_one() -> None:
+    for name, job in jobs(CHECKOUT / ".github/workflows/self-test.yml").items():
+        systems = job.get("strategy", {}).get("matrix", {}).get("os", [job["runs-on"]])
+        for step in job["steps"]:
+            if "command" in step.get("with", {}) and any("ubuntu" not in each for each in systems):
+                assert step["if"] == "runner.os == 'Linux'", (name, step)
