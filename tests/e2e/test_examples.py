@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.parts.buildkit import BUILDKIT, buildkit
-from tests.parts.example import NEEDS, ExampleRepository
+from tests.parts.example import EXAMPLES, NEEDS, ExampleRepository
 from tests.parts.github_job import GitHubJob
 from tests.parts.gitlab import GitlabPipeline
 from tests.parts.sigstore import SIGSTORE, PrivateSigstore
@@ -74,6 +74,9 @@ def test_a_file_that_an_action_changes_between_two_steps_is_denied_at_that_step(
     assert not ran.succeeded
     (error,) = ran.annotations("error")
     assert 'step "build"' in error and "found 1 that no rule before accounts for: Dockerfile" in error
+    layout = (EXAMPLES / "one-job/layout.yaml").read_text().splitlines()
+    (line,) = (number for number, text in enumerate(layout, 1) if "MATCH Dockerfile WITH" in text)
+    assert ran.annotated("error") == [("in-toto/layout.yaml", line)]
     assert "class s1 deny" in ran.summary
     assert "### Not attached" in ran.summary
     assert shop.tags() == ["new"]
