@@ -51,6 +51,8 @@ class Environment:
 _NOTHING = "''"
 _INPUT_ONLY = frozenset({"keyless", "sigstore", "if-no-credentials"})
 """Inputs about credentials: an earlier step can set variables of the job, and must not say who signs."""
+_OF_THE_STEP_ALONE = _INPUT_ONLY | {"exclude"}
+"""And what is left out: it would hide from a link a file that the same step has changed."""
 _WHO_SIGNS = {
     "key": "${{ (inputs.key != '' || inputs.keyless != 'true') && 'env:INTOTO_ACTION_SIGNING_KEY' || '' }}",
 }
@@ -150,7 +152,7 @@ def environment_of_step(step: Environment, inputs: Mapping[str, object]) -> Iter
 def _value(name: str, inputs: Mapping[str, object]) -> str:
     if name not in inputs:
         return _NOTHING
-    if name in _INPUT_ONLY:
+    if name in _OF_THE_STEP_ALONE:
         return f"${{{{ inputs.{name} }}}}"
     return f"${{{{ inputs.{name} || env.INTOTO_ACTION_RECORD_{_variable(name)} }}}}"
 

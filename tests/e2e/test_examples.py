@@ -70,7 +70,8 @@ def test_a_file_that_an_action_changes_between_two_steps_is_denied_at_that_step(
     shop = example_repository
     shop.sign("one-job")
     by = "docker/login-action"
-    ran = shop.run("one-job", tamper="echo 'LABEL evil=1' >>Dockerfile", by=by)
+    hidden = 'echo INTOTO_ACTION_RECORD_EXCLUDE=Dockerfile >>"$GITHUB_ENV"'
+    ran = shop.run("one-job", tamper=f"echo 'LABEL evil=1' >>Dockerfile; {hidden}", by=by)
     assert not ran.succeeded
     (error,) = ran.annotations("error")
     assert 'step "build"' in error and "found 1 that no rule before accounts for: Dockerfile" in error
