@@ -82,19 +82,21 @@ _KEY_INPUTS = frozenset({"key", "key-password"})
 """Their text goes into variables of another name, which no flag is called after."""
 
 
-def main(words: Sequence[str]) -> int:
+def main(words: Sequence[str], root: Path = CHECKOUT) -> int:
     """Write the files, or with `--check` say which of them differ. Returns an exit code."""
-    stale = [path for path in FILES if (CHECKOUT / path).read_text() != generated(CHECKOUT, path)]
     if words == ["--check"]:
+        stale = [path for path in FILES if (root / path).read_text() != generated(root, path)]
         for path in stale:
             print(
                 f"{path} is not what `make actions` writes: run it, and commit what it changes",
                 file=sys.stderr,
             )
         return 1 if stale else 0
-    for path in stale:
-        (CHECKOUT / path).write_text(generated(CHECKOUT, path))
-        print(f"wrote {path}")
+    for path in FILES:  # one after the other: the page follows from what was written into the actions
+        written = generated(root, path)
+        if (root / path).read_text() != written:
+            (root / path).write_text(written)
+            print(f"wrote {path}")
     return 0
 
 
