@@ -151,10 +151,11 @@ def test_the_login_takes_nothing_from_an_earlier_step_but_the_path() -> None:
     (step,) = document["runs"]["steps"]
     assert step["shell"].startswith("bash --noprofile --norc -p ")
     nothing = {name for name, value in step["env"].items() if value == ""}
-    assert nothing == {"BASH_ENV", "LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "OPENSSL_CONF", "OPENSSL_MODULES"}
+    before_us = {"BASH_ENV", "LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "OPENSSL_CONF", "OPENSSL_MODULES"}
+    assert nothing == before_us
 
 
-def test_a_release_verifies_the_image_that_its_commit_names_and_is_published_after_reviewers_were_asked() -> None:
+def test_a_release_verifies_the_image_of_its_commit_and_asks_reviewers_before_it_is_published() -> None:
     found = jobs(CHECKOUT / ".github/workflows/release.yml")
     (verify,) = (step for step in found["check"]["steps"] if step.get("uses") == "$/verify")
     assert verify["with"]["image"] == "${{ steps.commit.outputs.image }}"
