@@ -51,6 +51,8 @@ class Environment:
 _NOTHING = "''"
 _INPUT_ONLY = frozenset({"keyless", "sigstore", "if-no-credentials"})
 """Inputs about credentials: an earlier step can set variables of the job, and must not say who signs."""
+_OF_THE_STEP_ALONE = _INPUT_ONLY | {"exclude"}
+"""And what is left out: it would hide from a link a file that the same step has changed."""
 _WHO_SIGNS = {
     "key": "${{ (inputs.key != '' || inputs.keyless != 'true') && 'env:INTOTO_ACTION_SIGNING_KEY' || '' }}",
 }
@@ -80,19 +82,21 @@ _KEY_INPUTS = frozenset({"key", "key-password"})
 """Their text goes into variables of another name, which no flag is called after."""
 
 
-def main(words: Sequence[str]) -> int:
+def main(words: Sequence[str], root: Path = CHECKOUT) -> int:
     """Write the files, or with `--check` say which of them differ. Returns an exit code."""
-    stale = [path for path in FILES if (CHECKOUT / path).read_text() != generated(CHECKOUT, path)]
     if words == ["--check"]:
+        stale = [path for path in FILES if (root / path).read_text() != generated(root, path)]
         for path in stale:
             print(
                 f"{path} is not what `make actions` writes: run it, and commit what it changes",
                 file=sys.stderr,
             )
         return 1 if stale else 0
-    for path in stale:
-        (CHECKOUT / path).write_text(generated(CHECKOUT, path))
-        print(f"wrote {path}")
+    for path in FILES:  # one after the other: the page follows from what was written into the actions
+        written = generated(root, path)
+        if (root / path).read_text() != written:
+            (root / path).write_text(written)
+            print(f"wrote {path}")
     return 0
 
 
@@ -150,7 +154,7 @@ def environment_of_step(step: Environment, inputs: Mapping[str, object]) -> Iter
 def _value(name: str, inputs: Mapping[str, object]) -> str:
     if name not in inputs:
         return _NOTHING
-    if name in _INPUT_ONLY:
+    if name in _OF_THE_STEP_ALONE:
         return f"${{{{ inputs.{name} }}}}"
     return f"${{{{ inputs.{name} || env.INTOTO_ACTION_RECORD_{_variable(name)} }}}}"
 

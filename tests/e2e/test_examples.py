@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.parts.buildkit import BUILDKIT, buildkit
-from tests.parts.example import NEEDS, ExampleRepository
+from tests.parts.example import EXAMPLES, NEEDS, ExampleRepository
 from tests.parts.github_job import GitHubJob
 from tests.parts.gitlab import GitlabPipeline
 from tests.parts.sigstore import SIGSTORE, PrivateSigstore
@@ -46,6 +46,7 @@ def test_what_one_job_builds_is_deployed_and_named_in_manifests(
     checked = shop.run("gitops", GitHubJob.pull_request(workflow="images.yml"), fork=True)
     assert checked.succeeded, checked.log
     shop.manifests(f"{shop.image}:new", f"{shop.image}-of-somebody:1")
+    (shop.runner.workspace / "k8s/1.yaml").rename(shop.runner.workspace / "k8s/1.yml")
     denied = shop.run("gitops", GitHubJob.pull_request(workflow="images.yml"), fork=True)
     assert not denied.succeeded
     assert any("octo/app-of-somebody" in each for each in denied.annotations("error")), denied.log
@@ -69,10 +70,14 @@ def test_a_file_that_an_action_changes_between_two_steps_is_denied_at_that_step(
     shop = example_repository
     shop.sign("one-job")
     by = "docker/login-action"
-    ran = shop.run("one-job", tamper="echo 'LABEL evil=1' >>Dockerfile", by=by)
+    hidden = 'echo INTOTO_ACTION_RECORD_EXCLUDE=Dockerfile >>"$GITHUB_ENV"'
+    ran = shop.run("one-job", tamper=f"echo 'LABEL evil=1' >>Dockerfile; {hidden}", by=by)
     assert not ran.succeeded
     (error,) = ran.annotations("error")
     assert 'step "build"' in error and "found 1 that no rule before accounts for: Dockerfile" in error
+    layout = (EXAMPLES / "one-job/layout.yaml").read_text().splitlines()
+    (line,) = (number for number, text in enumerate(layout, 1) if "MATCH Dockerfile WITH" in text)
+    assert ran.annotated("error") == [("in-toto/layout.yaml", line)]
     assert "class s1 deny" in ran.summary
     assert "### Not attached" in ran.summary
     assert shop.tags() == ["new"]

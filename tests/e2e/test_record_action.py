@@ -475,18 +475,20 @@ jobs:
     needs: build
     runs-on: ubuntu-latest
     steps:
+      - run: echo "name=in-toto-link-build-${{SHA256:7:12}}" >> "$GITHUB_OUTPUT"
+        id: link
+        env: {{SHA256: "${{{{ needs.build.outputs.sha256 }}}}"}}
       - uses: actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1
-        with: {{pattern: in-toto-link-build-*, path: "${{{{ runner.temp }}}}/got"}}
-      - run: echo "path=$(echo "$RUNNER_TEMP"/got/*/build.link-unsigned)" >> "$GITHUB_OUTPUT"
-        id: got
+        with: {{name: "${{{{ steps.link.outputs.name }}}}", path: "${{{{ runner.temp }}}}/unsigned"}}
       - uses: {USES}
         id: sign
         with:
           step-name: build
           phase: sign
-          link-path: ${{{{ steps.got.outputs.path }}}}
+          link-path: ${{{{ runner.temp }}}}/unsigned/build.link-unsigned
           link-sha256: ${{{{ needs.build.outputs.sha256 }}}}
           key: ${{{{ secrets.KEY }}}}
+          upload: "true"
       - run: cp "${{{{ steps.sign.outputs.link-path }}}}" "$KEPT/"
 """
 
@@ -494,12 +496,14 @@ jobs:
 def test_another_job_signs_what_the_job_of_the_command_recorded(runner: Runner) -> None:
     ran = runner.run(TWO_JOBS.replace("TAMPER", "'true'"), secrets={"KEY": pem()})
     assert ran.succeeded, ran.log
-    (artifact,) = runner.artifacts.iterdir()
     signed_link(runner)
     outputs = ran.outputs("sign")
     digest = outputs["link-sha256"].removeprefix("sha256:")
-    assert artifact.name == f"in-toto-link-build-{digest[:12]}"
+    unsigned = f"in-toto-link-build-{digest[:12]}"
     assert outputs["signed"] == "true"
+    # The link is the same one, and an artifact of a run has a name of its own.
+    _, keyid, _ = Path(outputs["link-path"]).name.split(".")
+    assert {each.name for each in runner.artifacts.iterdir()} == {unsigned, f"{unsigned}-{keyid}"}
 
 
 def test_a_link_that_was_changed_between_two_jobs_is_not_signed(runner: Runner) -> None:

@@ -71,6 +71,7 @@ jobs:
       scan: {scan}
       scan-products: report.json
       layout-key: {owner}
+      archive: {archive}
       {signs}
     secrets:
       {secrets}
@@ -92,7 +93,13 @@ class Shop:
     job: GitHubJob
     desk: Path
 
-    def run(self, *, test: str = LOOKS_AT_THE_IMAGE, scan: str = "echo '{}' > report.json") -> Ran:
+    def run(
+        self,
+        *,
+        test: str = LOOKS_AT_THE_IMAGE,
+        scan: str = "echo '{}' > report.json",
+        archive: str = "image.tar",
+    ) -> Ran:
         words = "\n      ".join(f"{name.lower()}: ${{{{ secrets.{name} }}}}" for name in self.secrets)
         words = words.replace("registry_password", "registry-password")
         workflow = CALLER.format(
@@ -103,6 +110,7 @@ class Shop:
             test=json.dumps(test),
             scan=json.dumps(scan),
             owner=json.dumps(self.owner),
+            archive=archive,
             signs=self.signs,
             secrets=words or "{}",
         )
@@ -267,3 +275,11 @@ def test_a_pull_request_pushes_nothing_and_signs_nothing(shop: Shop) -> None:
     }
     assert "NAME_UNKNOWN" in shop.crane("ls", shop.name)
     assert not ran.outputs("attach", "attach") and not ran.outputs("sign-build")
+
+
+def test_an_archive_that_no_artifact_could_hand_on_is_refused_before_anything_is_built(shop: Shop) -> None:
+    ran = shop.run(archive="out/image.tar")
+    assert not ran.succeeded
+    (said,) = ran.annotations("error")
+    assert said.startswith("archive: expected a name without directories")
+    assert not (shop.runner.kept / "build.env").exists()

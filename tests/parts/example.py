@@ -122,8 +122,8 @@ class ExampleRepository:
         place.mkdir(exist_ok=True)
         signed_as = "root.layout" if file == "layout.yaml" else file.replace(".yaml", ".layout")
         shutil.copy2(self.desk / "root.layout", place / signed_as)
-        for each in ("owner.pub", file):
-            shutil.copy2(self.desk / each, place)
+        for each in (*self.desk.glob("*.pub"), self.desk / file):
+            shutil.copy2(each, place)
 
     def run(
         self,

@@ -60,7 +60,9 @@ runs:
 """
 _DOWNLOAD = """\
 name: stand-in for actions/download-artifact
-description: Copies the files of each artifact into a directory of its name, or those of one into the directory itself.
+description: >-
+  Copies the files of each artifact into a directory of its name. Of one that is named, or that alone fits the pattern,
+  the real one takes none: its files lie in `path` itself.
 inputs:
   name: {description: as there}
   pattern: {description: as there}
@@ -76,7 +78,10 @@ runs:
       run: |
         mkdir -p "$INTO"
         [ -z "$NAME" ] || exec cp -R -- "$ARTIFACTS/$NAME/." "$INTO/"
-        for each in "$ARTIFACTS"/$PATTERN; do [ ! -d "$each" ] || cp -R -- "$each" "$INTO/"; done
+        shopt -s nullglob
+        found=("$ARTIFACTS"/$PATTERN)
+        [ "${#found[@]}" != 1 ] || exec cp -R -- "${found[0]}/." "$INTO/"
+        for each in "${found[@]}"; do cp -R -- "$each" "$INTO/"; done
 """
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from intoto_action.author.compile import Compiled, compile_layout
 from intoto_action.author.expiry import expiry
+from intoto_action.author.functionaries import KeyReader
 from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope
 from intoto_action.formats.identity import Identity
 from intoto_action.formats.key import Key, PublicKey
@@ -40,6 +41,12 @@ def compile_file(path: Path, *, at: datetime) -> Compiled:
 
     Raises: BadLayout; Misused when the file cannot be read.
     """
+    raw = read_capped(path, YAML_CAP, "the layout")
+    return compile_layout(raw, str(path), read_key=keys_beside(path, at=at), at=at)
+
+
+def keys_beside(path: Path, *, at: datetime) -> KeyReader:
+    """Opens the public keys that the layout.yaml at `path` names, from its directory."""
     directory = path.absolute().parent
 
     def read_key(text: str) -> Key:
@@ -51,8 +58,7 @@ def compile_file(path: Path, *, at: datetime) -> Compiled:
             raise Malformed(str(path), "the path of a public key", found)
         return open_public_key(str(directory / text), environ={}, at=at)
 
-    raw = read_capped(path, YAML_CAP, "the layout")
-    return compile_layout(raw, str(path), read_key=read_key, at=at)
+    return read_key
 
 
 def sign_layout(layout: Layout, signer: Signer) -> SignedLayout:

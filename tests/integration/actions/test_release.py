@@ -25,6 +25,7 @@ def script(job: str, name: str) -> str:
 
 PREPARE = script("candidate", "Put the digest into action.yml")
 CHECK = script("check", "The commit is that of the candidate")
+ON_MAIN = script("check", "All the rest of it is on main")
 
 
 def call(*argv: str, cwd: Path, **variables: str) -> tuple[int, str]:
@@ -114,6 +115,23 @@ def test_a_tag_on_a_commit_that_names_another_image_is_refused(tree: Path) -> No
 def test_a_tag_of_another_version_is_refused(tree: Path) -> None:
     assert prepare(tree)[0] == 0
     assert check(tree, "v1.2.4")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("identical", 0), ("behind", 0), ("ahead", 1), ("diverged", 1), ("", 1)]
+)
+def test_a_tag_counts_only_on_top_of_a_commit_of_main(status: str, code: int, tree: Path) -> None:
+    """The answer of `compare` to main...PARENT: a commit that main has is behind it, or is its newest."""
+    assert prepare(tree)[0] == 0
+    tools = tree.parent / "tools"
+    tools.mkdir()
+    asked = tree.parent / "asked"
+    (tools / "gh").write_text(f'#!/bin/sh\necho "$2" >"{asked}"\necho "{status}"\n')
+    (tools / "gh").chmod(0o755)
+    places = os.pathsep.join((str(tools), os.environ["PATH"]))
+    assert bash(ON_MAIN, tree, PATH=places, GITHUB_REPOSITORY="org/intoto-action")[0] == code
+    parent = call(*GIT, "rev-parse", "HEAD~1", cwd=tree)[1].strip()
+    assert asked.read_text() == f"repos/org/intoto-action/compare/main...{parent}\n"
 
 
 @pytest.mark.parametrize("name", ["image", "action-image"])

@@ -25,9 +25,9 @@ LOADED_BEFORE_US = (
 )
 INPUTS_ONLY = {
     *("key", "key-password", "keyless", "pass-oidc", "sign-pull-requests", "if-no-credentials"),
-    *("link-path", "link-sha256", "github-token", "sigstore", "allow-public-log"),
+    *("link-path", "link-sha256", "github-token", "sigstore", "allow-public-log", "exclude"),
 }
-"""What concerns credentials, or is of one job alone."""
+"""What concerns credentials, is of one job alone, or hides something from a link."""
 GIVEN_TO_NOTHING = {("record", "github-token")}
 """Of the contract, and in no environment: no process that records holds a token."""
 

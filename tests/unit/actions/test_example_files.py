@@ -4,6 +4,7 @@ That they work is in tests/e2e/test_examples.py.
 """
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,24 @@ def test_what_is_only_linted_says_so_in_its_first_lines() -> None:
     }.items():
         (workflow,) = (each for each in WORKFLOWS if each.parent.name == name)
         assert word in "\n".join(lines(workflow)[:3])
+
+
+@pytest.mark.parametrize("name", ["app.yaml", "app.yml", "app.json"])
+def test_the_check_of_manifests_reads_every_file_that_a_cluster_is_given(name: str) -> None:
+    (step,) = (each for each in uses(EXAMPLES / "gitops/workflow.yml") if "images-from" in each["with"])
+    front, _, last = step["with"]["images-from"].rpartition("/")
+    assert front == "k8s/**" and fnmatchcase(name, last)
+
+
+def test_a_check_that_is_required_runs_for_every_pull_request() -> None:
+    for name in ("gitops", "pull-request"):
+        workflow = yaml.safe_load((EXAMPLES / name / "workflow.yml").read_text(encoding="utf-8"))
+        assert workflow[True] == "pull_request"  # YAML 1.1 reads `on` as true
+
+
+def test_no_login_writes_credentials_into_the_workspace_that_a_build_copies() -> None:
+    for workflow in WORKFLOWS:
+        jobs = yaml.safe_load(workflow.read_text(encoding="utf-8")).get("jobs", {})
+        for step in (step for job in jobs.values() for step in job["steps"]):
+            if step.get("uses", "").startswith("google-github-actions/auth@"):
+                assert step["with"]["create_credentials_file"] is False, workflow

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 import pytest
-from make.action_files import ACTIONS, FILES, PAGE, Environment, environment_of_step, generated
+from make.action_files import ACTIONS, FILES, PAGE, Environment, environment_of_step, generated, main
 from make.cache import CHECKOUT
 from make.failure import MakeError
 
@@ -30,6 +30,14 @@ def change(path: Path, before: str, after: str) -> None:
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_a_file_is_what_make_actions_writes(path: Path) -> None:
     assert (CHECKOUT / path).read_text() == generated(CHECKOUT, path), "run `make actions`"
+
+
+def test_one_run_writes_the_page_of_what_it_wrote_into_the_actions(checkout: Path) -> None:
+    from_job = "${{ inputs.products || env.INTOTO_ACTION_RECORD_PRODUCTS }}"
+    change(checkout / "record/action.yml", from_job, "${{ inputs.products }}")
+    change(checkout / PAGE, "| `products` | yes |", "| `products` | |")
+    assert main([], checkout) == 0
+    assert main(["--check"], checkout) == 0
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -121,3 +121,44 @@ def test_all_inputs_and_secrets_are_used_and_described() -> None:
 def test_the_job_that_a_ruleset_names_needs_every_other_one() -> None:
     found = jobs(CHECKOUT / ".github/workflows/self-test.yml")
     assert set(found["all"]["needs"]) == set(found) - {"all"}
+
+
+def test_the_self_test_records_a_command_only_where_record_can_run_one() -> None:
+    for name, job in jobs(CHECKOUT / ".github/workflows/self-test.yml").items():
+        systems = job.get("strategy", {}).get("matrix", {}).get("os", [job["runs-on"]])
+        for step in job["steps"]:
+            if "command" in step.get("with", {}) and any("ubuntu" not in each for each in systems):
+                assert step["if"] == "runner.os == 'Linux'", (name, step)
+
+
+MAY = {
+    "read the repository": {"contents": "read"},
+    "write packages": {"packages": "write"},
+    "ask for the identity": {"id-token": "write"},
+}
+"""Permissions in the words of the table in docs/reusable-workflow.md."""
+
+
+def test_each_job_of_the_reusable_workflow_may_do_what_the_table_says_and_nothing_else() -> None:
+    page = (CHECKOUT / "docs/reusable-workflow.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| .* \| ([\w, ]+) \| .* \|$", page, re.MULTILINE)
+    told = {name: {k: v for each in may.split(", ") for k, v in MAY[each].items()} for name, may in rows}
+    assert told == {name: job["permissions"] for name, job in jobs(REUSABLE).items()}
+
+
+def test_the_login_takes_nothing_from_an_earlier_step_but_the_path() -> None:
+    document = yaml.safe_load((CHECKOUT / ".github/actions/log-in/action.yml").read_text())
+    (step,) = document["runs"]["steps"]
+    assert step["shell"].startswith("bash --noprofile --norc -p ")
+    nothing = {name for name, value in step["env"].items() if value == ""}
+    before_us = {"BASH_ENV", "LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "OPENSSL_CONF", "OPENSSL_MODULES"}
+    assert nothing == before_us
+
+
+def test_a_release_verifies_the_image_of_its_commit_and_asks_reviewers_before_it_is_published() -> None:
+    found = jobs(CHECKOUT / ".github/workflows/release.yml")
+    (verify,) = (step for step in found["check"]["steps"] if step.get("uses") == "$/verify")
+    assert verify["with"]["image"] == "${{ steps.commit.outputs.image }}"
+    assert verify["with"]["source-ref"] == "refs/heads/main"
+    assert not {"link-dir", "rehearse", "on-deny"} & set(verify["with"])
+    assert (found["publish"]["needs"], found["publish"]["environment"]) == ("check", "release")

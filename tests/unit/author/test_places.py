@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -159,3 +160,12 @@ def test_a_directory_or_a_pipe_is_not_waited_for(draft: Draft, tmp_path: Path) -
     signed = report(draft.layout(YAML))
     os.mkfifo(tmp_path / "pipe.yaml")
     assert places_of(signed, [tmp_path, tmp_path / "pipe.yaml"], at=NOW) is None
+
+
+def test_a_key_that_is_slow_to_read_is_not_read_as_often_as_the_file_names_it(draft: Draft) -> None:
+    signed = report(draft.layout(YAML))
+    (draft.directory / "slow").write_text("identity: x\nother: [" + "a," * 10_000 + "]\n")
+    draft.file.write_text(YAML.replace("{key: alice.pub}", f"{{keys: [{'slow,' * 2000}]}}"))
+    begun = time.monotonic()
+    assert places_of(signed, [draft.file], at=NOW) is None
+    assert time.monotonic() - begun < 20
