@@ -26,4 +26,4 @@ def test_the_self_test_would_find_it(runner: Runner) -> None:
     script.write_text(script.read_text().replace("-I -X utf8", "-X utf8"))
     ran = runner.run(SELF_TEST, job=GitHubJob(workflow="self-test.yml"), only=ON_LINUX)
     assert not ran.succeeded
-    assert "taken over by " in ran.printed, ran.log
+    assert "taken over by " in ran.summary, ran.log
