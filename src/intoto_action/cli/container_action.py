@@ -31,7 +31,10 @@ INPUTS = (VERB, *dict.fromkeys(ATTACH + VERIFY), RUNNER_PATHS)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where the image has its commands, cosign among them; an earlier step can set another one."""
 
-_DROPPED = ("INPUT_", "INTOTO_ACTION_", "OPENSSL_", "LD_", "PYTHON", "SIGSTORE_")
+_DROPPED = (
+    *("INPUT_", "INTOTO_ACTION_", "OPENSSL_", "LD_", "GCONV_PATH", "PYTHON", "SIGSTORE_"),
+    "SSLKEYLOGFILE",  # urllib3 would write there what opens our connections
+)
 _KEPT = frozenset({"INTOTO_ACTION_DEBUG"})
 _KEY = "INTOTO_ACTION_SIGNING_KEY"
 _PASSWORD = "INTOTO_ACTION_SIGNING_KEY_PASSWORD"  # noqa: S105 - the name of a variable
@@ -190,7 +193,8 @@ def take(environ: MutableMapping[str, str]) -> Mapping[str, str | None]:
     """The inputs, taken out of the environment, and with them what an earlier step could have set to bend what runs.
 
     Keys among the inputs are no business of cosign and of credential helpers. Done before anything loads OpenSSL, which
-    loads what its variables name. `LD_PRELOAD` is for children only: for this process it comes too late.
+    loads what its variables name. `LD_PRELOAD` and `GCONV_PATH` are for children only: for this process it comes too
+    late.
     """
     inputs = {name: environ.get(f"INPUT_{name.upper()}") for name in INPUTS}
     for name in [name for name in environ if name.startswith(_DROPPED) and name not in _KEPT]:

@@ -20,9 +20,12 @@ from intoto_action.cli.verify import verify
 ACTIONS = ("record", "attach", "verify")
 SHELL = "bash --noprofile --norc -p -e -o pipefail {0}"
 LOADED_BEFORE_US = (
-    *("BASH_ENV", "LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES"),
-    *("OPENSSL_CONF", "OPENSSL_MODULES"),
+    *("BASH_ENV", "LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH"),
+    *("DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH"),
+    *("OPENSSL_CONF", "OPENSSL_MODULES", "GCONV_PATH", "SSLKEYLOGFILE"),
 )
+"""GCONV_PATH: with LOCPATH and LC_ALL, glibc loads from there what translates a locale's characters, in bash and in
+Python. SSLKEYLOGFILE: urllib3 writes there what opens its connections, whatever -I says."""
 INPUTS_ONLY = {
     *("key", "key-password", "keyless", "pass-oidc", "sign-pull-requests", "if-no-credentials"),
     *("link-path", "link-sha256", "github-token", "sigstore", "allow-public-log", "exclude"),

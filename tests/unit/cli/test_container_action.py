@@ -194,6 +194,8 @@ def test_neither_a_key_nor_what_an_earlier_step_set_reaches_what_is_started() ->
         **{
             "OPENSSL_CONF": "evil",
             "LD_PRELOAD": "evil.so",
+            "GCONV_PATH": "evil",
+            "SSLKEYLOGFILE": "evil",
             "PYTHONPATH": "evil",
             "SIGSTORE_ID_TOKEN": "evil",
         },
