@@ -60,6 +60,14 @@ def test_an_example_gives_no_input_that_an_action_does_not_have(workflow: Path) 
         assert set(step["with"]) <= set(declared), step
 
 
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=by_example)
+def test_whose_word_counts_is_nothing_that_an_earlier_step_can_set(workflow: Path) -> None:
+    """GITHUB_ENV wins over `env:` of the workflow and of the job, so `${{ env.… }}` is what an earlier step says."""
+    for step in uses(workflow):
+        for name in ("layout-key", "attester"):
+            assert "env." not in step["with"].get(name, "").partition("-----")[0], step
+
+
 @pytest.mark.parametrize("layout", LAYOUTS, ids=by_example)
 def test_a_layout_has_the_steps_that_its_workflow_records_in_their_order(layout: Path) -> None:
     (workflow,) = (each for each in WORKFLOWS if each.parent == layout.parent)

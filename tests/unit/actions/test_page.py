@@ -75,6 +75,13 @@ def test_a_key_is_never_text_in_a_workflow() -> None:
         assert str(step["with"].get("key", "${{ secrets.")).startswith("${{ secrets."), step
 
 
+def test_whose_word_counts_is_nothing_that_an_earlier_step_can_set() -> None:
+    """GITHUB_ENV wins over `env:` of the workflow and of the job, so `${{ env.… }}` is what an earlier step says."""
+    for _, step in ours():
+        for name in ("layout-key", "attester"):
+            assert "env." not in str(step["with"].get(name, "")).partition("-----")[0], step
+
+
 def test_everybody_else_s_actions_are_pinned() -> None:
     for block in blocks():
         for step in steps_in(yaml.safe_load(block)):
