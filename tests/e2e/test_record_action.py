@@ -386,6 +386,7 @@ def test_the_command_finds_neither_the_key_nor_the_means_to_ask_for_a_token(runn
     runner.variables |= {
         "ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:9/",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t0ken",
+        "ACTIONS_RUNTIME_TOKEN": "t0ken",
     }
     search = """
         env

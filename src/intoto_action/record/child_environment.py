@@ -9,13 +9,22 @@ OWN_PREFIX = "INTOTO_ACTION_"
 OIDC_VARIABLES = frozenset(
     {"ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SIGSTORE_ID_TOKEN"}
 )
+SAME_TOKEN = "ACTIONS_RUNTIME_TOKEN"  # noqa: S105 - the name of a variable
+"""Actions and workflows that use GitHub's cache from a script put it into GITHUB_ENV. It is the token that OIDC tokens are
+asked for with, under another name. Source: actions/runner, ContainerActionHandler and NodeScriptActionHandler.
+"""
 
 
 def child_environment(
     environ: Mapping[str, str], *, private: Iterable[str] = (), pass_oidc: bool = False
 ) -> dict[str, str]:
-    """The variables that the command gets; `private` are more names it must not see: of the key, of its password."""
+    """The variables that the command gets; `private` are more names it must not see: of the key, of its password.
+
+    A job that may not ask for OIDC tokens keeps the token for its caches.
+    """
     dropped = set(private) if pass_oidc else {*private, *OIDC_VARIABLES}
+    if not pass_oidc and not OIDC_VARIABLES.isdisjoint(environ):
+        dropped.add(SAME_TOKEN)
     return {
         name: value
         for name, value in environ.items()

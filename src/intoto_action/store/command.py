@@ -15,8 +15,12 @@ import msgspec
 from intoto_action.reason import Unavailable
 from intoto_action.store.waiting import within
 
-_WITHHELD = ("INTOTO_ACTION_", "ACTIONS_ID_TOKEN_REQUEST_", "SIGSTORE_ID_TOKEN")
-"""Beginnings of variables that no other program gets: our keys and passwords, and tokens that let anybody sign."""
+_WITHHELD = ("INTOTO_ACTION_", "ACTIONS_ID_TOKEN_REQUEST_", "ACTIONS_RUNTIME_TOKEN", "SIGSTORE_ID_TOKEN")
+"""Beginnings of variables that no other program gets: our keys and passwords, and tokens that let anybody sign.
+
+A container action has a runtime token, and it is the one that OIDC tokens are asked for with. Source: actions/runner,
+ContainerActionHandler.
+"""
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -241,6 +241,7 @@ def test_the_command_sees_neither_keys_nor_passwords_nor_tokens(recorder: Record
         "INTOTO_ACTION_RECORD_STEP_NAME": "other",
         "ACTIONS_ID_TOKEN_REQUEST_URL": "https://x",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x",
+        "ACTIONS_RUNTIME_TOKEN": "x",
         "SIGSTORE_ID_TOKEN": "x",
     }
     done = recorder("--password-env", "MY_PHRASE", "--", "env", key="env:MY_SIGNING", environ=hidden)
@@ -248,6 +249,12 @@ def test_the_command_sees_neither_keys_nor_passwords_nor_tokens(recorder: Record
     seen = {line.partition("=")[0] for line in done.stdout.splitlines()}
     assert not seen & set(hidden)
     assert "PATH" in seen
+    assert recorder.link()["environment"]["recorded"]["oidc"] is False
+
+
+def test_a_command_keeps_the_token_for_caches_where_it_opens_nothing_else(recorder: Recorder) -> None:
+    done = recorder("--", "env", environ={"ACTIONS_RUNTIME_TOKEN": "for-caches"})
+    assert "ACTIONS_RUNTIME_TOKEN=for-caches" in done.stdout
     assert recorder.link()["environment"]["recorded"]["oidc"] is False
 
 

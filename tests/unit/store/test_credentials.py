@@ -226,6 +226,7 @@ def test_a_helper_gets_nothing_with_which_it_could_sign_as_this_job(tmp_path: Pa
         **docker_config(tmp_path, {"credsStore": "test"}),
         "ACTIONS_ID_TOKEN_REQUEST_URL": "https://token.example/a-secret",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "a-secret",
+        "ACTIONS_RUNTIME_TOKEN": "a-secret",
         "SIGSTORE_ID_TOKEN": "a-secret",
         "INTOTO_ACTION_SIGN_IDENTITY_TOKEN": "a-secret",
     }
