@@ -23,6 +23,10 @@ CONNECT_TIMEOUT = 10.0
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _CHUNK = 1 << 16
+_NO_URL = (
+    "the address of a proxy (HTTPS_PROXY, ALL_PROXY, …), or its own, is no URL; it is not shown, because a password may be in "
+    "it: there, / # ? @ are written as %2F %23 %3F %40"
+)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -77,11 +81,15 @@ def retry_after(response: requests.Response) -> float | None:
 
 def innermost(error: BaseException) -> str:
     """The innermost cause in words: the outer ones repeat it with addresses of objects."""
+    from urllib3.exceptions import LocationParseError
+
     seen = error
     for _ in range(10):
         inner = getattr(seen, "reason", None) or seen.__cause__ or next(iter(seen.args), None)
         if not isinstance(inner, BaseException):
             break
         seen = inner
+    if isinstance(error, LocationParseError) or isinstance(seen, LocationParseError):
+        return _NO_URL  # urllib3 would show all of it
     text = str(seen).rpartition(": ")[2] if "object at 0x" in str(seen) else str(seen)
     return " ".join(text.split())[:300] or type(seen).__name__

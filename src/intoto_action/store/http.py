@@ -36,6 +36,10 @@ _USER_AGENT = "intoto-action"
 _LOG = logging.getLogger(__name__)
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({429, 500, 502, 503, 504})
+_NO_URL = (
+    "the address of a proxy (HTTPS_PROXY, ALL_PROXY, …), or its own, is no URL; it is not shown, because a password may be in "
+    "it: there, / # ? @ are written as %2F %23 %3F %40"
+)
 _NO_TLS_RECORD = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
 """OpenSSL's names, older and newer, for bytes that do not begin a TLS record."""
 
@@ -292,7 +296,11 @@ def _untrusted(what: str, url: str, error: BaseException) -> Unavailable:
 
 def _root(error: BaseException) -> str:
     """The innermost cause in words: the outer ones repeat it with addresses of objects."""
+    from urllib3.exceptions import LocationParseError
+
     seen = _innermost(error)
+    if isinstance(error, LocationParseError) or isinstance(seen, LocationParseError):
+        return _NO_URL  # urllib3 would show all of it
     text = str(seen).rpartition(": ")[2] if "object at 0x" in str(seen) else str(seen)
     return " ".join(text.split())[:300] or type(seen).__name__
 

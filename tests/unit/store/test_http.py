@@ -11,6 +11,8 @@ from tests.parts.hostile_registry import HostileRegistry, Reply, hang, reset
 from tests.parts.loopback import Asked
 
 from intoto_action.deadline import Deadline
+from intoto_action.keys.attempts import Passing
+from intoto_action.keys.http_get import get as keys_get
 from intoto_action.reason import Unavailable
 from intoto_action.store.http import Answer, Request, Transport, retry_after
 
@@ -307,6 +309,30 @@ def test_other_hosts_are_asked_through_the_proxy(
     hostile.script = proxied
     request = Request(method="GET", url="http://registry.test/x", what="a test", cap=100)
     assert transport([]).send(request).body == b"http://registry.test/x"
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://user:70000/s3cret@127.0.0.1:9",
+        "http://user:s3cret/x@127.0.0.1:9",
+        "http://user:s3cret#x@127.0.0.1:9",
+        "http://user:s3cret@127.0.0.1:99999",
+    ],
+)
+def test_the_password_of_a_proxy_whose_address_is_no_url_is_not_shown(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    request = Request(method="GET", url="http://registry.test/x", what="a test", cap=100, repeatable=False)
+    with pytest.raises(Unavailable, match="HTTPS_PROXY") as caught:
+        transport([]).send(request)
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(Passing, match="HTTPS_PROXY") as passing:
+        keys_get("http://registry.test/x", {}, 100, {})
+    assert "s3cret" not in str(passing.value)
 
 
 def test_a_request_shows_no_secret_when_printed(hostile: HostileRegistry) -> None:
