@@ -31,12 +31,13 @@ _USER_INFO = re.compile(r"//[^/@]*@")
 class BuiltImages(msgspec.Struct, frozen=True):
     """The products and materials that the metadata name.
 
-    `context` is the address of what was built, when BuildKit fetched it itself; empty for a directory of the machine.
+    `context` is the address of what was built, when BuildKit fetched it itself; empty for a directory of the machine;
+    None when the metadata do not say.
     """
 
     products: Artifacts
     materials: Artifacts
-    context: str = ""
+    context: str | None = None
 
 
 class _Metadata(msgspec.Struct):
@@ -51,7 +52,7 @@ class _Dependency(msgspec.Struct, frozen=True):
 
 
 class _Parameters(msgspec.Struct, frozen=True, rename="camel"):
-    config_source: _Dependency = _Dependency()
+    config_source: _Dependency | None = None
 
 
 class _BuildDefinition(msgspec.Struct, frozen=True, rename="camel"):
@@ -71,10 +72,9 @@ class _Provenance(msgspec.Struct, rename="camel"):
         return self.materials or self.build_definition.resolved_dependencies
 
     @property
-    def context(self) -> str:
-        return (
-            self.invocation.config_source.uri or self.build_definition.external_parameters.config_source.uri
-        )
+    def context(self) -> str | None:
+        source = self.invocation.config_source or self.build_definition.external_parameters.config_source
+        return source.uri if source else None
 
 
 def read_image_metadata(word: str, base: str) -> BuiltImages:
@@ -101,6 +101,13 @@ def check_context(built: BuiltImages, materials: Artifacts) -> None:
     Raises: Misused.
     """
     files = [name for name in materials if not name.startswith((OCI_SCHEME, IMAGE_SCHEME))]
+    if built.context is None and files:
+        raise Misused(
+            f"{_WHERE}: expected provenance ({_PROVENANCE}) that says what was built, because files are recorded as "
+            f"materials ({len(files)} of them, such as {quoted(files[0])}), found none, so that nobody can tell whether "
+            "they went in: let buildx 0.14 or newer write it (BUILDX_METADATA_PROVENANCE is `min` when it is not set), "
+            "or record no files as materials of this step"
+        )
     if built.context and files:
         address = _USER_INFO.sub("//", built.context)
         raise Misused(
@@ -129,7 +136,7 @@ def _images(raw: bytes) -> BuiltImages:
             _WHERE, "image.name, and containerimage.digest or containerimage.config.digest", "neither"
         )
     materials: Artifacts = {}
-    context = ""
+    context = None
     for provenance in _provenances(raw):
         context = context or provenance.context
         for dependency in provenance.dependencies:

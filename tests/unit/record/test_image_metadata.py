@@ -101,6 +101,18 @@ def test_files_are_materials_of_a_build_of_a_directory() -> None:
     check_context(built, {"src/app.py": Digests(sha256="aa" * 32)})
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"buildx.build.provenance": {}}, {"buildx.build.provenance": {"materials": [DEPENDENCY]}}],
+    ids=["no provenance", "an empty one", "one of another form"],
+)
+def test_files_are_no_materials_of_a_build_that_does_not_say_what_it_built(fields: dict[str, object]) -> None:
+    built = read_image_metadata(text(**fields), "/")
+    check_context(built, {"oci:ghcr.io/octo/base": Digests(sha256="aa" * 32)})
+    with pytest.raises(Misused, match="BUILDX_METADATA_PROVENANCE"):
+        check_context(built, {"src/app.py": Digests(sha256="aa" * 32)})
+
+
 def test_two_tags_of_one_base_image_are_two_materials() -> None:
     other = {"uri": "pkg:docker/alpine@3.21", "digest": {"sha256": "dd" * 32}}
     source = {"uri": "https://github.com/octo/app.git", "digest": {"sha1": "ee" * 20}}
