@@ -6,13 +6,21 @@ users_path=$PATH
 PATH=/usr/bin:/bin:$PATH
 
 outside_workspace() {
-    # What lies in the workspace is what is recorded, and not what records.
-    local path=$1 workspace=${GITHUB_WORKSPACE:-}
+    # What lies in the workspace is what is recorded, and not what records; also under another of its names (a symlink,
+    # `..`), and when a link elsewhere leads there.
+    local path=$1 workspace=${GITHUB_WORKSPACE:-} target
     if command -v cygpath >/dev/null; then # Windows: D:\a\app and /d/a/app are one directory
         path=$(cygpath -u "$path")
         [[ -z $workspace ]] || workspace=$(cygpath -u "$workspace")
     fi
-    [[ -z $workspace || $path != "${workspace%/}"/* ]]
+    workspace=$(cd -P -- "${workspace:-/nonexistent}" 2>/dev/null && pwd -P) || return 0
+    while [[ $(cd -P -- "${path%/*}/" 2>/dev/null && pwd -P)/ != "${workspace%/}"/* ]]; do
+        [[ -L $path ]] || return 0
+        target=$(readlink -- "$path") || return 1
+        [[ $target == /* ]] || target=${path%/*}/$target
+        path=$target
+    done
+    return 1
 }
 
 find_command() {

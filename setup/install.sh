@@ -53,15 +53,19 @@ fi
 
 # Where packages come from is the company's to say (indexes, certificates, proxies, caches). What is installed, and
 # where, is ours: a job that sets PIP_TARGET or PIP_CONSTRAINT for its own build does not mean this.
-for name in "${!PIP_@}" "${!UV_@}" "${!PYTHON@}"; do
-    case $name in
+is_of_the_company() {
+    case $1 in
         PIP_*INDEX* | PIP_*CERT | PIP_PROXY | PIP_TRUSTED_HOST | PIP_FIND_LINKS | PIP_CONFIG_FILE) ;;
         PIP_*CACHE* | PIP_*TIMEOUT | PIP_RETRIES | PIP_KEYRING_PROVIDER | PIP_USE_FEATURE) ;;
         UV_*INDEX* | UV_*CERT* | UV_*TLS | UV_INSECURE_HOST | UV_FIND_LINKS | UV_CONFIG_FILE | UV_OFFLINE) ;;
         UV_*CACHE* | UV_*TIMEOUT | UV_*RETRIES | UV_KEYRING_PROVIDER | UV_CONCURRENT_* | UV_LINK_MODE) ;;
         UV_PYTHON_*MIRROR | UV_PYTHON_DOWNLOADS | UV_PYTHON_INSTALL_DIR) ;;
-        *) unset -v "$name" ;;
+        *) return 1 ;;
     esac
+}
+
+for name in "${!PIP_@}" "${!UV_@}" "${!PYTHON@}"; do
+    is_of_the_company "$name" || unset -v "$name"
 done
 
 # A name on PATH proves nothing (a version manager's shim may answer for a Python that is not there, Debian's may have
@@ -121,9 +125,35 @@ make_with_uv() {
         run_quietly "$uv" pip install --quiet --python "$place/venv" --require-hashes --no-build --requirement "$lock"
 }
 
+# What `pip config list` says, as variables: name and value, each with a NUL behind it. The last one has pip read no file.
+pip_variables='import ast, os, sys
+found = {}
+for line in sys.stdin: # sorted: "install" comes behind "global", and wins
+    name, _, value = line.strip().partition("=")
+    section, _, option = name.partition(".")
+    if section in ("global", "install"): found["PIP_" + option.upper().replace("-", "_")] = ast.literal_eval(value)
+found.pop("PIP_CONFIG_FILE", None)
+found["PIP_CONFIG_FILE"] = os.devnull
+for pair in found.items(): print(*pair, sep="\0", end="\0")'
+
+take_configuration_of_pip() {
+    # The files of the machine, of the user and of PIP_CONFIG_FILE: a `requirement` in one would be installed too, and
+    # with `user` or `target` nothing would be where it belongs. What they say may be a password, so it goes to no file.
+    local said name value closed=
+    said=$("$(venv_python)" -I -m pip config list 2>>"$place/log" </dev/null) || return
+    while IFS= read -r -d '' name && IFS= read -r -d '' value; do
+        [[ $name != PIP_CONFIG_FILE ]] || closed=true
+        if [[ -n $closed || $name == PIP_* && -z ${!name:-} ]] && is_of_the_company "$name"; then
+            export "$name=$value"
+        fi
+    done < <("$(venv_python)" -I -X utf8 -c "$pip_variables" <<<"$said")
+    [[ -n $closed ]]
+}
+
 make_with_pip() {
     # Without --quiet: why an index was not reached, a certificate or a proxy, pip tells as a warning.
     run_quietly "$python" -I -m venv "$place/venv" &&
+        take_configuration_of_pip &&
         run_quietly "$(venv_python)" -I -m pip install --no-input --disable-pip-version-check --no-compile \
             --progress-bar off --require-hashes --only-binary :all: --requirement "$lock"
 }

@@ -1,5 +1,6 @@
 """The installer that the actions share, with real pip and real uv, in jobs of every kind."""
 
+import hashlib
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,7 +218,10 @@ def _hostile(job: Job) -> dict[str, str]:
     ):
         (job.workspace / f"{name}.py").write_text(EVIL)
     (job.workspace / "evil.pth").write_text(f"{EVIL.strip().replace(chr(10), '; ')}\n")
-    (job.workspace / "pip.conf").write_text("[install]\ntarget = stolen\nrequirement = evil.txt\n")
+    (job.workspace / "pip.conf").write_text("[install]\ntarget = stolen\nrequirement = evil.txt\nlog = log\n")
+    mine = job.folder / "home/.config/pip/pip.conf"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("[global]\nuser = true\n[install]\nconstraint = /nowhere\n")
     (job.workspace / "uv.toml").write_text('index-url = "http://127.0.0.1:9/evil"\n')
     (job.workspace / "pyproject.toml").write_text('[tool.uv]\nindex-url = "http://127.0.0.1:9/evil"\n')
     (job.workspace / "evil.sh").write_text('touch "$KEPT/ran"\n')
@@ -247,6 +252,7 @@ def _hostile(job: Job) -> dict[str, str]:
         "PIP_USER": "1",
         "PIP_REQUIRE_VIRTUALENV": "1",
         "PIP_NO_BINARY": ":all:",
+        "PIP_CONFIG_FILE": f"{work}/pip.conf",
         "UV_PYTHON": f"{work}/bin/python3",
         "UV_CONSTRAINT": "evil.txt",
         "VIRTUAL_ENV": work,
@@ -267,6 +273,28 @@ def test_a_hostile_workspace_neither_runs_nor_changes(
     assert job.is_untouched()
     assert job.ask("-m", "intoto_action", "--version", **hostile).startswith("intoto-action ")
     assert job.is_untouched()
+
+
+@pytest.mark.parametrize("place", ["plain", "real//work space", "real/../real/work space", "link", "links"])
+def test_what_lies_in_the_workspace_is_not_found_by_any_of_its_names(tmp_path: Path, place: str) -> None:
+    workspace, links = tmp_path / "real/work space", tmp_path / "links"
+    for folder in (workspace / "bin", links):
+        folder.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(workspace)
+    for path in (workspace / "bin/tool", tmp_path / "tool"):
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+    (links / "tool").symlink_to("../link/bin/tool")
+    there = {"plain": f"{workspace}/bin", "links": str(links)}.get(place, f"{tmp_path}/{place}/bin")
+    for told in (workspace, tmp_path / "link"):
+        done = subprocess.run(
+            ["/bin/bash", "-p", "-c", f'. "{CHECKOUT}/setup/find.sh"; find_command tool'],
+            env={"PATH": f"{there}:{tmp_path}", "GITHUB_WORKSPACE": str(told)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == f"{tmp_path}/tool\n", done.stderr
 
 
 def test_an_odd_path_is_no_obstacle(tmp_path: Path, action: Path) -> None:
@@ -321,6 +349,46 @@ def test_where_no_python_will_do_the_error_says_what_was_looked_at(tmp_path: Pat
     assert f"{root}/python3 is 3.9.2" in done.stdout
 
 
+@dataclass
+class _Wheel:
+    """A package that nobody locked, whose `.pth` every start of the environment's Python would run."""
+
+    folder: Path
+
+    def requirement(self) -> Path:
+        path = self.folder / "evil-1.0-py3-none-any.whl"
+        files = {
+            "evil.pth": EVIL.strip().replace("\n", "; "),
+            "evil-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n",
+            "evil-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        }
+        files["evil-1.0.dist-info/RECORD"] = "".join(f"{name},,\n" for name in files)
+        with zipfile.ZipFile(path, "w") as wheel:
+            for name, text in files.items():
+                wheel.writestr(name, text)
+        listed = self.folder / "evil.txt"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        listed.write_text(f"evil @ {path.as_uri()} --hash=sha256:{digest}\n")
+        return listed
+
+
+def test_of_pip_s_configuration_only_what_says_where_packages_come_from_is_taken(
+    tmp_path: Path, action: Path
+) -> None:
+    """What this machine says in variables stands in the user's file instead; so does something else to install."""
+    job = make_job(tmp_path / "job", action, f"{python_directory()}:/usr/bin:/bin")
+    variables = {name: value for name, value in job.environ.items() if name.startswith("PIP_")}
+    settings = {name[len("PIP_") :].lower().replace("_", "-"): value for name, value in variables.items()}
+    settings["requirement"] = str(_Wheel(tmp_path).requirement())
+    file = job.folder / "home/.config/pip/pip.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text("\n".join(["[install]", *(f"{name} = {value}" for name, value in settings.items())]))
+    done = job.install(**dict.fromkeys(variables, ""))
+    assert done.returncode == 0, done.stdout
+    assert job.ask("-m", "intoto_action", "--version").startswith("intoto-action ")
+    assert not (job.folder / "kept" / "ran").exists()
+
+
 class _EmptyIndex:
     """A company's index that has nothing, and knows what it was asked for."""
 
@@ -332,15 +400,19 @@ class _EmptyIndex:
         return refusal(404, "no such package")
 
 
-@pytest.mark.parametrize("with_uv", [True, False], ids=["uv", "pip"])
+@pytest.mark.parametrize("told", ["UV_INDEX_URL", "PIP_INDEX_URL", "pip.conf"])
 def test_the_company_s_index_is_asked_by_its_own_certificate_and_what_it_says_is_told(
-    tmp_path: Path, action: Path, uv: Path, with_uv: bool
+    tmp_path: Path, action: Path, uv: Path, told: str
 ) -> None:
     path = f"{python_directory()}:/usr/bin:/bin"
-    job = make_job(tmp_path / "job", action, f"{uv}:{path}" if with_uv else path)
+    job = make_job(tmp_path / "job", action, f"{uv}:{path}" if told == "UV_INDEX_URL" else path)
     index = _EmptyIndex()
     with TlsLoopback(index, tmp_path) as server:
-        variables = {"UV_INDEX_URL" if with_uv else "PIP_INDEX_URL": f"{server.url}/simple"}
+        variables = {told: f"{server.url}/simple"}
+        if told == "pip.conf":
+            file = job.folder / "home/.config/pip/pip.conf"
+            file.parent.mkdir(parents=True)
+            file.write_text(f"[global]\nindex-url = {variables.pop(told)}\n")
         names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
         variables |= {"PIP_RETRIES": "0", **dict.fromkeys(names, str(server.ca))}
         cache = str(tmp_path / "cache")
