@@ -24,8 +24,8 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _CHUNK = 1 << 16
 _NO_URL = (
-    "the address of a proxy (HTTPS_PROXY, ALL_PROXY, …), or its own, is no URL; it is not shown, because a password may be in "
-    "it: there, / # ? @ are written as %2F %23 %3F %40"
+    "the address of a proxy (HTTPS_PROXY, ALL_PROXY, …), or its own, is no URL; it is not shown, because a password "
+    "may be in it: there, / # ? @ are written as %2F %23 %3F %40"
 )
 
 

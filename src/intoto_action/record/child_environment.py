@@ -10,8 +10,8 @@ OIDC_VARIABLES = frozenset(
     {"ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SIGSTORE_ID_TOKEN"}
 )
 SAME_TOKEN = "ACTIONS_RUNTIME_TOKEN"  # noqa: S105 - the name of a variable
-"""Actions and workflows that use GitHub's cache from a script put it into GITHUB_ENV. It is the token that OIDC tokens are
-asked for with, under another name. Source: actions/runner, ContainerActionHandler and NodeScriptActionHandler.
+"""The token that OIDC tokens are asked for with, under another name. Workflows that use GitHub's cache from a script
+put it into GITHUB_ENV. Source: actions/runner, ContainerActionHandler.
 """
 
 

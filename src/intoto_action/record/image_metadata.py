@@ -104,9 +104,9 @@ def check_context(built: BuiltImages, materials: Artifacts) -> None:
     if built.context is None and files:
         raise Misused(
             f"{_WHERE}: expected provenance ({_PROVENANCE}) that says what was built, because files are recorded as "
-            f"materials ({len(files)} of them, such as {quoted(files[0])}), found none, so that nobody can tell whether "
-            "they went in: let buildx 0.14 or newer write it (BUILDX_METADATA_PROVENANCE is `min` when it is not set), "
-            "or record no files as materials of this step"
+            f"materials ({len(files)} of them, such as {quoted(files[0])}), found none: nobody can tell whether they "
+            "went in. A newer buildx writes it, unless BUILDX_METADATA_PROVENANCE=disabled is set; or record no files "
+            "as materials of this step"
         )
     if built.context and files:
         address = _USER_INFO.sub("//", built.context)

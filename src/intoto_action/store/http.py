@@ -37,8 +37,8 @@ _LOG = logging.getLogger(__name__)
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _NO_URL = (
-    "the address of a proxy (HTTPS_PROXY, ALL_PROXY, …), or its own, is no URL; it is not shown, because a password may be in "
-    "it: there, / # ? @ are written as %2F %23 %3F %40"
+    "the address of a proxy (HTTPS_PROXY, ALL_PROXY, …), or its own, is no URL; it is not shown, because a password "
+    "may be in it: there, / # ? @ are written as %2F %23 %3F %40"
 )
 _NO_TLS_RECORD = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
 """OpenSSL's names, older and newer, for bytes that do not begin a TLS record."""
