@@ -117,7 +117,9 @@ def attach(
     from intoto_action.attach.attach import prepare, publish, read_files
     from intoto_action.attach.collect import collect
     from intoto_action.formats.reference import parse_free_tag
+    from intoto_action.keys.memory import clear_dumpable
 
+    clear_dumpable()  # a credential helper and cosign are started, and a key may be in a variable
     token = None
     if github:
         from intoto_action.cli.runner import take_job_token

@@ -23,6 +23,15 @@ job_token.REGISTRY = sys.argv.pop(1)
 main(sys.argv[1:])
 """
 """Nothing outside of the program says which registry it is, so this says it inside."""
+WATCHED = """
+import ctypes, sys
+libc = ctypes.CDLL(None)
+def watch(event, arguments):
+    if event == "subprocess.Popen":
+        print("started", libc.prctl(3, 0, 0, 0, 0), flush=True)
+sys.addaudithook(watch)
+"""
+"""Root reads every process, so the flag is looked at: prctl(PR_GET_DUMPABLE) is 3."""
 LOOK = """#!/bin/sh
 { env; cat /proc/$PPID/environ; } >> "$SEEN"
 echo "credentials not found in native keychain"
@@ -90,7 +99,7 @@ def run(desk: Desk, registry: HostileRegistry, job: Mapping[str, str], verb: str
             "native",
         ]
     done = subprocess.run(
-        [sys.executable, "-c", AT_ANOTHER_REGISTRY, registry.address, *given],
+        [sys.executable, "-c", WATCHED + AT_ANOTHER_REGISTRY, registry.address, *given],
         cwd=desk.directory,
         env={
             "PYTHONPATH": os.pathsep.join(sys.path[1:]),
@@ -121,6 +130,17 @@ def test_it_attaches_and_verifies_and_is_seen_by_nobody_else(
             assert encoded not in path.read_bytes(), path
     told = [asked.path for asked in registry.asked if asked.headers.get("authorization") == BASIC]
     assert told and all(path.startswith("/token?") for path in told)
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""], ids=["with a token", "without one"])
+def test_a_process_that_attaches_is_closed_before_it_starts_anything(
+    desk: Desk, registry: HostileRegistry, job: dict[str, str], token: str
+) -> None:
+    """Its environment may hold a key, whether it holds a token or not."""
+    ended = run(desk, registry, job | {"INTOTO_ACTION_ATTACH_GITHUB_TOKEN": token}, "attach", "--github")
+    started = [line for line in ended.out.splitlines() if line.startswith("started ")]
+    assert started, ended
+    assert set(started) == {"started 0"}
 
 
 @pytest.mark.parametrize(
