@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 import platform
-import secrets
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,13 +72,13 @@ def _find(
         except Unavailable as error:
             refused = f"{found} is not used: {error}. "
         else:
-            return _alone(Path(found), folder / "cosign-of-the-job"), f"cosign is {found}"
+            return _alone(Path(found), folder), f"cosign is {found}"
     try:
         command = _fetched(folder, environ, release, open_root)
     except Unavailable as error:
         return None, f"{refused}cosign cannot be fetched: {error}. So {_NATIVE}"
     return (
-        command,
+        _alone(command, folder),
         f"{refused}cosign {release.version} was fetched from its release, and is what its authors signed",
     )
 
@@ -103,14 +103,16 @@ def _folder(environ: Mapping[str, str]) -> Path:
 
 
 def _alone(command: Path, folder: Path) -> Path:
-    """A link to the command in a directory with nothing else: what lies beside it on PATH keeps its place."""
-    link, new = folder / "cosign", folder / f".{secrets.token_hex(8)}"
+    """A link to the command in a new directory with nothing else: what lies beside it on PATH keeps its place.
+
+    New, because whatever an earlier step had put into one of a known name would come before the job's PATH.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new.symlink_to(command)
-        new.replace(link)
+        link = Path(tempfile.mkdtemp(prefix="cosign-", dir=folder), "cosign")
+        link.symlink_to(command)
     except OSError as error:
-        raise Misused(f"{link} cannot be made: {error.strerror or error}") from error
+        raise Misused(f"{folder}: no link to cosign can be made: {error.strerror or error}") from error
     return link
 
 

@@ -91,6 +91,19 @@ def test_a_cosign_of_the_job_is_taken_and_nothing_that_lies_beside_it(
     assert capsys.readouterr().out == f"cosign is {own}\n"
 
 
+@pytest.mark.parametrize("version", ["v3.1.0", "v2.4.3"], ids=["the job's", "fetched"])
+def test_what_an_earlier_step_left_there_is_not_put_before_the_path(job: Job, version: str) -> None:
+    own = str(job.own(version))
+    assert job.find(own) == 0
+    known = Path(job.output).parent
+    for place in (known, known.parent / "cosign-3.1.2", known.parent / "cosign-of-the-job"):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "docker-credential-evil").touch()
+    assert job.find(own) == 0
+    command = Path(job.output)
+    assert list(command.parent.iterdir()) == [command]
+
+
 def test_an_old_cosign_of_the_job_is_passed_over_for_the_release(
     job: Job, capsys: pytest.CaptureFixture[str]
 ) -> None:
