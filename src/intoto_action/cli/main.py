@@ -126,7 +126,12 @@ class Verbs(click.Group):
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the verb."""
+        """Run the verb. Raises: Misused on Windows, where files cannot be opened as we open them."""
+        if sys.platform == "win32":
+            raise Misused(
+                "expected Linux or macOS, whose ways with files keep a symlink or a pipe from being read for a "
+                "document; found Windows: use a Linux runner, WSL, or the image of intoto-action"
+            )
         with _reader():
             return super().invoke(ctx)
 
