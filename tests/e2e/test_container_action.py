@@ -185,7 +185,7 @@ def test_the_image_runs_as_anybody_and_writes_nothing(built: Built) -> None:
     assert "Exit code 0: passed" in built.run("verify", "--help", options=["--user=4321:4321"])
     look = (
         "id -u; intoto-action --version; cosign version --json; echo HOME=$HOME; pwd; "
-        "python3 -m pip --version; command -v pip gcc cc make; ls /src /pip /root/.cache; true"
+        "python3 -m pip --version; command -v pip gcc cc make; ls /src /pip ~root/.cache; true"
     )
     told = built.run("-c", look, options=["--entrypoint=sh"])
     assert told.startswith(f"65532\nintoto-action {__version__}\n")

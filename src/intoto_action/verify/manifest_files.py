@@ -24,8 +24,8 @@ MOST_ENTRIES = 200_000
 MOST_PLACES = 20
 _ANY_DEPTH = "**"
 _ADVICE = (
-    "Give finished manifests: the output of `helm template` or `kustomize build`, without anchors and tags; and leave "
-    "out of the glob what is none."
+    "Give finished manifests: the output of `helm template` or `kustomize build`, without anchors and tags; leave out "
+    "of the glob what is none; and check out submodules (`submodules: recursive` of actions/checkout)."
 )
 
 
@@ -72,7 +72,8 @@ def images_in_manifests(globs: Sequence[str], directory: Path) -> ManifestImages
     """The images that the manifests in `directory` name which these globs match.
 
     In a glob `*`, `?` and `[…]` stand for a part of a name, hidden ones included, and `**` for any number of
-    directories. Symlinks are not followed: each that a glob would lead through is a fault.
+    directories. Symlinks are not followed: each that a glob would lead through is a fault. So is an empty directory, of
+    which git has none: a checkout leaves it in the place of a submodule, and Argo CD and Flux fetch that.
     Raises: Misused when a glob matches nothing, the manifests name no image, or there is more than is read.
     """
     uses: list[Use] = []
@@ -157,14 +158,17 @@ class _Glob:
         while waiting:
             folder, reached = waiting.pop()
             below = []
-            for entry in self._entries(folder):
+            entries = self._entries(folder)
+            if not entries and folder != self._base:
+                self._refuse(folder, "files: in a checkout that is a submodule nobody fetched", "an empty directory")
+            for entry in entries:
                 path = folder / entry.name
                 now = self._after(reached, entry.name)
                 is_match = len(self._parts) in now
                 leads_on = entry.name != ".git" and any(at < len(self._parts) for at in now)
                 if entry.is_symlink():
                     if is_match or (leads_on and entry.is_dir()):
-                        self._refuse(path)
+                        self._refuse_symlink(path)
                 elif entry.is_dir(follow_symlinks=False):
                     if leads_on:
                         below.append((path, now))
@@ -214,10 +218,12 @@ class _Glob:
             return False
         for each in (*reversed(self._base.parents), self._base):
             if (self._directory / each).is_symlink() and each.name not in {"", ".."}:
-                self._refuse(each)
+                self._refuse_symlink(each)
                 return True
         return False
 
-    def _refuse(self, path: Path) -> None:
-        expected = "a file or directory of its own: symlinks are not followed"
-        self._faults.append(Malformed(str(path), expected, "a symlink"))
+    def _refuse_symlink(self, path: Path) -> None:
+        self._refuse(path, "a file or directory of its own: symlinks are not followed", "a symlink")
+
+    def _refuse(self, path: Path, expected: str, found: str) -> None:
+        self._faults.append(Malformed(str(path), expected, found))
