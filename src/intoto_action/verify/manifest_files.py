@@ -160,7 +160,9 @@ class _Glob:
             below = []
             entries = self._entries(folder)
             if not entries and folder != self._base:
-                self._refuse(folder, "files: in a checkout that is a submodule nobody fetched", "an empty directory")
+                self._refuse(
+                    folder, "files: in a checkout that is a submodule nobody fetched", "an empty directory"
+                )
             for entry in entries:
                 path = folder / entry.name
                 now = self._after(reached, entry.name)

@@ -83,7 +83,9 @@ def test_manifests_without_any_image_are_no_pass(tree: Path) -> None:
         images_in_manifests(["service.yaml"], tree)
 
 
-def test_an_empty_directory_is_a_fault_because_a_submodule_that_is_not_there_looks_like_one(tree: Path) -> None:
+def test_an_empty_directory_is_a_fault_because_a_submodule_that_is_not_there_looks_like_one(
+    tree: Path,
+) -> None:
     (tree / "k8s/deep/submodule").mkdir()
     (tree / "elsewhere").mkdir()
     told = faults(tree, "k8s/**/*.yaml")
