@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from tests.parts import trust_documents
 from tests.parts.certificate_authority import Claims
 from tests.parts.forge_faults import Fault, Form, Log, faults
@@ -54,14 +55,16 @@ class Forge:
         log: Log = Log.V2,
         fault: Fault | None = None,
         at: datetime | None = None,
+        curve: ec.EllipticCurve | None = None,
     ) -> Signed:
         """A signature over bytes (a message signature; of a link these bytes are the PAE).
 
-        The certificate is for the job, or for an identity that makes no claims of its own; `claims` come on top.
+        The certificate is for the job, or for an identity that makes no claims of its own; `claims` come on top. Its
+        key is on P-256, or on another curve, which the log entry does not say.
         Raises ValueError for a fault that this way of signing cannot have.
         """
         who = Subject.of(job, identity, issuer, claims)
-        return self._signing(who, log, fault, at).make(Message(data))
+        return self._signing(who, log, fault, at, curve).make(Message(data))
 
     def sign_dsse(
         self,
@@ -80,11 +83,18 @@ class Forge:
         who = Subject.of(job, identity, issuer, claims)
         return self._signing(who, log, fault, at).make(Dsse(payload_type, payload))
 
-    def _signing(self, who: Subject, log: Log, fault: Fault | None, at: datetime | None) -> Signing:
+    def _signing(
+        self,
+        who: Subject,
+        log: Log,
+        fault: Fault | None,
+        at: datetime | None,
+        curve: ec.EllipticCurve | None = None,
+    ) -> Signing:
         at = at or self.now
         if fault is Fault.TIMESTAMP_BEFORE_ITS_AUTHORITY:
             at = self._timestamps_trusted_from - timedelta(days=1)
-        return Signing(self._ours, self._strangers, who, log, fault, at)
+        return Signing(self._ours, self._strangers, who, log, fault, at, curve)
 
     @cached_property
     def trusted_root(self) -> str:

@@ -103,11 +103,12 @@ class Signing:
         log: Log,
         fault: Fault | None,
         at: datetime,
+        curve: ec.EllipticCurve | None = None,
     ) -> None:
         self._ours, self._strangers = ours, strangers
         self._who, self._log, self._fault = who, log, fault
         self._at = at
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key = ec.generate_private_key(curve or ec.SECP256R1())
 
     def make(self, content: Message | Dsse) -> Signed:
         if self._fault is not None and self._fault not in faults(self._log, content.form):

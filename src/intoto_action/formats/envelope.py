@@ -121,10 +121,11 @@ class _Metablock(msgspec.Struct):
     signatures: list[_MetablockSignature]
 
 
-class _Bundle(msgspec.Struct, rename="camel"):
+class _Bundle(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     media_type: str
     verification_material: msgspec.Raw
     dsse_envelope: msgspec.Raw | UnsetType = UNSET
+    message_signature: msgspec.Raw | UnsetType = UNSET
 
 
 class _Probe(msgspec.Struct, rename="camel"):
@@ -249,6 +250,8 @@ def _from_bundle(raw: bytes, where: str) -> Envelope:
         raise Malformed(where, f"media type {BUNDLE}", repr(bundle.media_type[:120]))
     if bundle.dsse_envelope is UNSET:
         raise Malformed(where, "a Sigstore bundle with a DSSE envelope", "one without (a bare signature?)")
+    if bundle.message_signature is not UNSET:
+        raise Malformed(where, "an envelope or a message signature in a Sigstore bundle", "both")
     decode_once(bytes(bundle.verification_material), dict[str, msgspec.Raw], f"{where}, verificationMaterial")
     envelope = _from_dsse(raw, bytes(bundle.dsse_envelope), where, Wrapper.BUNDLE)
     if len(envelope.signatures) != 1:

@@ -2,10 +2,14 @@
 
 import base64
 import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from sigstore.models import ClientTrustConfig
 from tests.parts.forge import Fault, Forge, Form, GitHubJob, Log, faults
 from tests.parts.keyless_signer import KeylessSigner, enveloped, trust_root
@@ -27,6 +31,51 @@ MESSAGE_FAULTS = [(log, fault) for log in Log for fault in faults(log, Form.MESS
 BUNDLE_FAULTS = [(log, fault) for log in Log for fault in faults(log, Form.DSSE)]
 NO_BUNDLE_HERE = {Fault.DIGEST_OF_ANOTHER_ARTIFACT}
 """A link's signature stands in its envelope, and no digest beside it."""
+OUTSIDE = "a certificate that chains to the root and is valid at .* found .*not valid at validation time"
+NO_TIME = "a time of signing that a trusted authority or log vouches for, under the forge, found no promise"
+NEITHER = "a timestamp, or the log's promise with a time, found neither"
+NO_SCT = "a certificate with one signed certificate timestamp of a trusted log, under the forge, found"
+NOT_ITS_CHECKPOINT = "a checkpoint signed by the log of the entry, under the forge, found"
+SAYS = {
+    Fault.CERTIFICATE_EXPIRED: OUTSIDE,
+    Fault.CERTIFICATE_NOT_YET_VALID: OUTSIDE,
+    Fault.CERTIFICATE_BY_A_PRIVATE_AUTHORITY: "chains to the root .* found .*signature does not match",
+    Fault.CERTIFICATE_NOT_FOR_SIGNATURES: "a key usage of digital signatures",
+    Fault.CERTIFICATE_NOT_FOR_CODE: "an extended key usage of code signing",
+    Fault.SCT_MISSING: f"{NO_SCT} one without",
+    Fault.SCT_BY_ANOTHER_LOG: f"{NO_SCT} one of a log that is not known",
+    Fault.SCT_OF_ANOTHER_CERTIFICATE: f"{NO_SCT} a timestamp that the log has not signed for this",
+    Fault.TWO_SCTS: f"{NO_SCT} one with 2",
+    Fault.SIGNATURE_BY_ANOTHER_KEY: "a signature by the key of the certificate",
+    Fault.SIGNATURE_OVER_ANOTHER_ARTIFACT: "a signature by the key of the certificate",
+    Fault.SIGNATURE_SWAPPED: "a log entry with the same signature",
+    Fault.ENTRY_MISSING: "one entry of a transparency log beside the certificate, found no entry",
+    Fault.TWO_ENTRIES: "one entry of a transparency log beside the certificate, found 2",
+    Fault.ENTRY_OF_UNKNOWN_KIND: "found 'intoto 0.0.[12]'",
+    Fault.ENTRY_OF_UNKNOWN_VERSION: "found '(dsse|hashedrekord) 0.0.9'",
+    Fault.ENTRY_OF_ANOTHER_ARTIFACT: "a log entry about sha256 .*, found sha256",
+    Fault.ENTRY_OF_ANOTHER_CERTIFICATE: "a log entry with the same certificate",
+    Fault.ENTRY_CHANGED_AFTERWARDS: "an inclusion proof that leads to the root",
+    Fault.ENTRY_IN_ANOTHER_LOG: "an entry of a trusted log, under the forge, found one of a log that nobody here knows",
+    Fault.PROOF_MISSING: "missing required field `inclusionProof`",
+    Fault.PROOF_OF_ANOTHER_ENTRY: "an inclusion proof (that leads to the root|of [0-9]+ hashes)",
+    Fault.CHECKPOINT_MISSING: "missing required field `checkpoint`",
+    Fault.CHECKPOINT_BY_ANOTHER_LOG: f"{NOT_ITS_CHECKPOINT} one signed by",
+    Fault.CHECKPOINT_FORGED: f"{NOT_ITS_CHECKPOINT} a signature that is not its own",
+    Fault.CHECKPOINT_OF_ANOTHER_TREE: "a checkpoint of the proof's tree",
+    Fault.PROMISE_MISSING: NEITHER,
+    Fault.PROMISE_BY_ANOTHER_LOG: "a promise of the log .* found one that the log has not signed",
+    Fault.PROMISE_FOR_ANOTHER_TIME: "a promise of the log .* found one that the log has not signed",
+    Fault.TIMESTAMP_MISSING: NEITHER,
+    Fault.TIMESTAMP_BY_ANOTHER_AUTHORITY: NO_TIME,
+    Fault.TIMESTAMP_OF_ANOTHER_SIGNATURE: NO_TIME,
+    Fault.TIMESTAMP_OUTSIDE_CERTIFICATE: OUTSIDE,
+    Fault.TIMESTAMP_BEFORE_ITS_AUTHORITY: NO_TIME,
+    Fault.TIMESTAMP_NOT_GRANTED: NO_TIME,
+    Fault.TIMESTAMP_GARBLED: r"a timestamp response \(RFC 3161\), under the forge, found bytes that are none",
+    Fault.TIMESTAMP_REPEATED: "each timestamp once, found the same one twice",
+}
+"""What is said of each fault: the check that it breaks, and no other one."""
 
 
 def name_of(value: object) -> str:
@@ -64,7 +113,9 @@ def test_each_fault_of_a_signature_is_refused_alone(
     found = examine(enveloped(signer, PAYLOAD), (signer.key,), sigstore, "the link")
     assert not found.fits
     assert not found.strangers
-    assert [each.where for each in found.faults] == ["the link"]
+    (told,) = found.faults
+    assert told.where.startswith("the link")
+    assert re.search(SAYS[fault], str(told)), told
 
 
 @pytest.mark.parametrize(
@@ -77,7 +128,9 @@ def test_each_fault_of_a_bundle_is_refused_alone(
     envelope = parse_envelope(signer.bundle(PAYLOAD_TYPE, STATEMENT), "the bundle")
     found = examine(envelope, (signer.key,), sigstore, "the bundle")
     assert not found.fits
-    assert found.faults
+    assert not found.strangers
+    (told,) = found.faults
+    assert re.search(SAYS[fault], str(told)), told
 
 
 def test_a_bundle_with_two_signatures_is_not_even_read(forge: Forge) -> None:
@@ -257,7 +310,18 @@ class TestBounds:
             KeylessSigner(forge), {"extension": {"kind": KIND, "ext": material}}, signed.signature
         )
         (fault,) = examine(envelope, (KeylessSigner(forge).key,), sigstore).faults
-        assert fault.expected == "a certificate, signature and log entry that hold under the forge"
+        assert fault.expected == "an X.509 certificate in DER, under the forge"
+
+    def test_a_certificate_for_a_key_on_another_curve_is_refused(
+        self, forge: Forge, sigstore: TrustRoot
+    ) -> None:
+        bare = Envelope(Wrapper.DSSE, PAYLOAD_TYPE, PAYLOAD, (), b"")
+        signed = forge.sign(bare.signed, curve=ec.SECP384R1())
+        envelope = TestForms().with_beside(
+            KeylessSigner(forge), {"extension": {"kind": KIND, "ext": signed.material}}, signed.signature
+        )
+        (fault,) = examine(envelope, (KeylessSigner(forge).key,), sigstore).faults
+        assert fault.expected == "a certificate for an ECDSA key on P-256, under the forge"
 
 
 class TestRoots:
@@ -272,6 +336,70 @@ class TestRoots:
         document[field] = []
         with pytest.raises(Malformed):
             TrustRoot(json.dumps(document).encode(), "root.json")
+
+    def changed(self, forge: Forge, change: Callable[[dict[str, Any]], object]) -> TrustRoot:
+        document = json.loads(forge.trusted_root)
+        change(document)
+        return TrustRoot(json.dumps(document).encode(), "the root")
+
+    @pytest.mark.parametrize(
+        ("member", "key", "found"),
+        [
+            ("tlogs", True, "one of a log that was not trusted at that time"),
+            ("ctlogs", True, "one of a log that is not trusted at that time"),
+            ("certificateAuthorities", False, "none of its authorities is trusted at that time"),
+            ("timestampAuthorities", False, "no promise of the log, and timestamps by others (1)"),
+        ],
+    )
+    @pytest.mark.parametrize("after", [False, True])
+    def test_nobody_is_trusted_before_or_after_the_time_that_the_root_gives_them(
+        self, forge: Forge, member: str, key: bool, found: str, after: bool
+    ) -> None:
+        hour = timedelta(hours=1)
+        start, end = (
+            (forge.now + hour, forge.now + 2 * hour) if after else (forge.now - 2 * hour, forge.now - hour)
+        )
+
+        def change(document: dict[str, Any]) -> None:
+            for each in document[member]:
+                period = each["publicKey"]["validFor"] if key else each["validFor"]
+                period |= {"start": start.isoformat(), "end": end.isoformat()}
+
+        signer = KeylessSigner(forge)
+        (fault,) = examine(enveloped(signer, PAYLOAD), (signer.key,), self.changed(forge, change)).faults
+        assert fault.found.startswith(found)
+
+    def test_a_time_that_ends_with_the_signing_still_counts(self, forge: Forge) -> None:
+        def change(document: dict[str, Any]) -> None:
+            for each in document["tlogs"]:
+                each["publicKey"]["validFor"]["end"] = (forge.now + timedelta(seconds=1)).isoformat()
+
+        signer = KeylessSigner(forge)
+        assert check_signature(enveloped(signer, PAYLOAD), signer.key, self.changed(forge, change))
+
+    def test_a_timestamp_that_nobody_can_judge_is_refused(self, forge: Forge) -> None:
+        root = self.changed(forge, lambda document: document.update(timestampAuthorities=[]))
+        for log in (Log.V1_TIMESTAMPED, Log.V2):
+            signer = KeylessSigner(forge, log=log)
+            (fault,) = examine(enveloped(signer, PAYLOAD), (signer.key,), root).faults
+            assert fault.expected.startswith("no timestamp")
+        signer = KeylessSigner(forge, log=Log.V1)
+        assert check_signature(enveloped(signer, PAYLOAD), signer.key, root) is not None
+
+    def test_a_timestamp_authority_without_its_root_is_malformed(self, forge: Forge) -> None:
+        def change(document: dict[str, Any]) -> None:
+            del document["timestampAuthorities"][0]["certChain"]["certificates"][1:]
+
+        with pytest.raises(Malformed, match="at least 2 certificates of https://tsa"):
+            self.changed(forge, change)
+
+    @pytest.mark.parametrize("member", ["certificateAuthorities", "timestampAuthorities"])
+    def test_a_certificate_that_is_none_is_told(self, forge: Forge, member: str) -> None:
+        def change(document: dict[str, Any]) -> None:
+            document[member][0]["certChain"]["certificates"][0]["rawBytes"] = "eA=="
+
+        with pytest.raises(Malformed, match=r"certificates of https://.* in DER"):
+            self.changed(forge, change)
 
     def test_the_root_that_sigstore_itself_reads_is_read(self, forge: Forge) -> None:
         assert ClientTrustConfig.from_json(forge.trust_config).trusted_root is not None
