@@ -38,10 +38,10 @@ class VsaOptions(msgspec.Struct, frozen=True):
 
     def issuer(self, keyless: KeylessOptions, instance: InstanceOnce, root: SigstoreRoot) -> Issuer | None:
         """Open the key; None when no VSA is wanted. Raises: Misused."""
-        from intoto_action.verify.issuing import Issuer
-
         if not self.is_wanted:
             return None
+        from intoto_action.verify.issuing import Issuer
+
         return Issuer(self.signing.signer(keyless=lambda: keyless.signer(instance)), self.file, root)
 
     def check(
