@@ -31,7 +31,8 @@ EXTENSION = "extension"
 BUNDLE_MEMBER = "bundle"
 PUBLIC_KEY = "publicKey"
 KIND = "application/vnd.dev.sigstore.verificationmaterial;version=0.3"
-MOST_TIMESTAMPS = 32
+MOST_TIMESTAMPS = 8
+"""How many are looked at: one is enough, two are rare, and anybody can add more."""
 _KINDS = re.compile(r"application/vnd\.dev\.sigstore\.verificationmaterial(?:;version=0\.[123])?\Z")
 _OLDEST_BUNDLE = "application/vnd.dev.sigstore.bundle+json;version=0.1"
 _WITH_CHAIN = (_OLDEST_BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.2")

@@ -16,7 +16,7 @@ from tests.parts.keyless_signer import KeylessSigner, enveloped, trust_root
 
 from intoto_action.formats.envelope import PAYLOAD_TYPE, Envelope, Signature, Wrapper, pae, parse_envelope
 from intoto_action.formats.identity import Identity, identity_of
-from intoto_action.formats.material import KIND
+from intoto_action.formats.material import KIND, MOST_TIMESTAMPS
 from intoto_action.reason import Malformed
 from intoto_action.trust.keyless import MOST_KEYLESS, SigstoreNeeded, TrustRoot
 from intoto_action.trust.signature import check_signature, examine
@@ -288,6 +288,21 @@ class TestBounds:
         found = examine(envelope, (signer.key,), sigstore)
         assert not found.fits
         assert found.faults[-1].found == str(MOST_KEYLESS + 1)
+
+    def test_no_more_timestamps_are_looked_at_than_the_bound(self, forge: Forge, sigstore: TrustRoot) -> None:
+        signer = KeylessSigner(forge)
+        signed = signer.signed(pae(PAYLOAD_TYPE, PAYLOAD))
+        other = [KeylessSigner(forge).signed(b"x").material for _ in range(MOST_TIMESTAMPS)]
+        timestamps = [
+            each["timestampVerificationData"]["rfc3161Timestamps"][0] for each in (*other, signed.material)
+        ]
+        for number, holds in ((MOST_TIMESTAMPS, True), (MOST_TIMESTAMPS + 1, False)):
+            data = {"rfc3161Timestamps": timestamps[-number:]}
+            material = {**signed.material, "timestampVerificationData": data}
+            envelope = TestForms().with_beside(
+                signer, {"extension": {"kind": KIND, "ext": material}}, signed.signature
+            )
+            assert bool(check_signature(envelope, signer.key, sigstore)) is holds
 
     @pytest.mark.parametrize(
         "ext",
