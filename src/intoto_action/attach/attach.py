@@ -28,7 +28,7 @@ from intoto_action.formats.verdict import Verdict
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.sealing import seal_bundle
 from intoto_action.keys.sigstore_root import SigstoreRoot
-from intoto_action.reason import Misused, Unavailable
+from intoto_action.reason import Misused, Unavailable, WrongDocument, WrongLinks
 from intoto_action.store.files import read_capped
 from intoto_action.store.interface import Store
 from intoto_action.trust.keyless import TrustRoot
@@ -93,7 +93,9 @@ def prepare(
 def _sign_provenance(statement: bytes, signer: Signer) -> SignedProvenance:
     bundle = seal_bundle(PAYLOAD_TYPE, statement, signer)
     if len(bundle) > ATTACHED_CAP:
-        raise Misused(f"the provenance has {len(bundle)} bytes, and at most {ATTACHED_CAP} are attached")
+        raise WrongDocument(
+            f"the provenance has {len(bundle)} bytes, and at most {ATTACHED_CAP} are attached"
+        )
     return SignedProvenance(bundle, predicate_type_of(statement))
 
 
@@ -102,12 +104,12 @@ def _pack(
 ) -> bytes:
     envelopes, faults = parse_links(links, "the link directory")
     for fault in faults.values():
-        raise Misused(f"{fault}: take the file away, or record the step again")
+        raise WrongLinks(f"{fault}: take the file away, or record the step again")
     evidence = Evidence(layout, envelopes, {name: _evidence_file(content) for name, content in files.items()})
     statement = encode_evidence(evidence, image.repository or "image", image.digest)
     bundle = seal_bundle(PAYLOAD_TYPE, statement, signer)
     if len(bundle) > ATTACHED_CAP:
-        raise Misused(_too_large(len(bundle), links, files))
+        raise WrongLinks(_too_large(len(bundle), links, files))
     return bundle
 
 

@@ -11,7 +11,7 @@ import msgspec
 from intoto_action.formats.environment import GithubEnvironment, github_environment
 from intoto_action.formats.evidence import MOST_LINKS, parse_signed
 from intoto_action.formats.link import parse_link, step_of_file_name
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, WrongLinks
 from intoto_action.store.files import why
 from intoto_action.store.link_directory import read_links
 
@@ -41,12 +41,12 @@ def collect(directory: Path) -> Collected:
         for name, raw in read_links(place).items():
             found.setdefault(name, []).append(_Found(place / name, raw))
     if not found:
-        raise Misused(
+        raise WrongLinks(
             f"{directory} holds no link (*.link): record the steps with --link-dir {directory}, "
             "or name the directory they are in"
         )
     if sum(len(each) for each in found.values()) > MOST_LINKS:
-        raise Misused(
+        raise WrongLinks(
             f"{directory} holds more than {MOST_LINKS} links: give each release a directory of its own"
         )
     chosen = {name: _choose(name, each) for name, each in sorted(found.items())}
@@ -59,7 +59,7 @@ def _places(directory: Path) -> Iterator[Path]:
     try:
         children = sorted(directory.iterdir())
     except (OSError, ValueError) as error:
-        raise Misused(f"the link directory {directory} cannot be read: {why(error)}") from error
+        raise WrongLinks(f"the link directory {directory} cannot be read: {why(error)}") from error
     yield from (each for each in children if each.is_dir() and not each.is_symlink())
 
 
@@ -72,7 +72,7 @@ def _choose(name: str, found: list[_Found]) -> _Found:
     same_run = len({(run.repository_uri, run.run_id) if run else None for run in runs}) == 1
     if None in runs or not same_run or len(set(attempts)) != len(attempts):
         paths = ", ".join(str(each.path) for each in distinct)
-        raise Misused(
+        raise WrongLinks(
             f"two different links of step {step_of_file_name(name)!r} by one functionary: {paths}. Give every leg "
             "of a matrix a step name of its own, and keep links of different builds in different directories"
         )

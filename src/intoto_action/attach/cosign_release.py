@@ -17,7 +17,7 @@ import msgspec
 
 from intoto_action.deadline import Deadline
 from intoto_action.formats.identity import identity_of
-from intoto_action.reason import Malformed, Misused, Unavailable
+from intoto_action.reason import Malformed, Misused, Unavailable, WrongFile
 from intoto_action.store.command import run
 from intoto_action.store.cosign import ASK_VERSION, check_version
 from intoto_action.store.files import read_plain, write_whole
@@ -147,5 +147,5 @@ def _keep(path: Path, binary: bytes) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise Misused(f"{path.parent} cannot be made: {error.strerror or error}") from error
+        raise WrongFile(f"{path.parent} cannot be made: {error.strerror or error}") from error
     write_whole(path, binary, mode=0o700, overwrite=True)

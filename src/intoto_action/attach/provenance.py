@@ -28,7 +28,7 @@ from intoto_action.formats.link import Link, parse_link
 from intoto_action.formats.provenance import V1, as_statement, encode_provenance, parse_provenance
 from intoto_action.formats.reference import Image
 from intoto_action.formats.statement import STATEMENT_CAP
-from intoto_action.reason import Denied, Malformed, Misused
+from intoto_action.reason import Denied, Malformed, WrongDocument
 from intoto_action.store.files import read_capped
 
 AUTO = "auto"
@@ -81,12 +81,14 @@ def provenance_in(path: Path, image: Image) -> bytes:
         statement = as_statement(document, image.repository or "image", image.digest, where)
         statement_is_about(parse_provenance(statement, where)[0], image)
     except Malformed as error:
-        raise Misused(
+        raise WrongDocument(
             f"{error}: give a Statement with SLSA provenance v1 or v0.2, or its predicate alone"
         ) from error
     except Denied as error:
         found = error.findings[0].found
-        raise Misused(f"{where}: expected provenance of {image.digest}, found that of {found}") from error
+        raise WrongDocument(
+            f"{where}: expected provenance of {image.digest}, found that of {found}"
+        ) from error
     return statement
 
 
@@ -94,7 +96,7 @@ def _link(name: str, raw: bytes) -> Link:
     try:
         return parse_link(parse_signed(raw, f"link {name}").payload, f"link {name}")
     except Malformed as error:
-        raise Misused(f"{error}: take the file away, or record the step again") from error
+        raise WrongDocument(f"{error}: take the file away, or record the step again") from error
 
 
 def _used_images(materials: list[Artifacts], image: Image) -> tuple[UsedImage, ...]:

@@ -14,7 +14,7 @@ from intoto_action.formats.environment import GithubEnvironment, github_environm
 from intoto_action.formats.evidence import parse_signed
 from intoto_action.formats.link import parse_link
 from intoto_action.github.environment import link_environment
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, WrongLinks, WrongPlace
 
 _MOST_NAMED = 5
 
@@ -30,7 +30,7 @@ def check_this_run(links: Mapping[str, bytes], environ: Mapping[str, str]) -> No
     if not others:
         return
     more = f" (and {len(others) - _MOST_NAMED} more)" if len(others) > _MOST_NAMED else ""
-    raise Misused(
+    raise WrongLinks(
         f"expected links of this run, {_shown(here)}, found {'; '.join(others[:_MOST_NAMED])}{more}: attach the links "
         "that this run recorded, in a directory of their own, or say --other-runs"
     )
@@ -53,7 +53,7 @@ def _here(environ: Mapping[str, str]) -> GithubEnvironment:
     found = link_environment(environ).get("github")
     here = msgspec.convert(found, GithubEnvironment) if found is not None else None
     if here is None or not all(_facts(here)):
-        raise Misused(
+        raise WrongPlace(
             "--github: expected GITHUB_REPOSITORY, GITHUB_SHA and GITHUB_RUN_ID of a job of GitHub Actions, found not "
             "all of them: which run is this?"
         )

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from intoto_action.formats.yaml import Misplaced, Place
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, Misused, WrongDocument
 
 
-class BadLayout(Misused):
+class BadLayout(WrongDocument):
     """A layout.yaml with faults; they are in the order of the file, one a line in the text."""
 
     def __init__(self, faults: Iterable[Misplaced]) -> None:

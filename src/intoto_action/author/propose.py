@@ -18,7 +18,7 @@ from intoto_action.formats.functionary import functionary_lines, identity_from_t
 from intoto_action.formats.github_claims import GithubClaims
 from intoto_action.formats.identity import CLAIMS, SOURCE_REPOSITORY, Identity, identity_of
 from intoto_action.formats.workflow import workflow_of
-from intoto_action.reason import Misused
+from intoto_action.reason import WrongDocument
 from intoto_action.store.files import read_capped
 from intoto_action.trust.keyless import claimed_certificate
 
@@ -69,12 +69,14 @@ def propose_signer(path: Path) -> Proposal:
     claimed = [claimed_certificate(envelope, each, str(path)) for each in envelope.signatures]
     certificates = {str(each): each for each in claimed if each is not None}
     if not certificates:
-        raise Misused(
+        raise WrongDocument(
             f"expected a document that an identity signed, found no certificate in {path}: who signs with a key goes "
             "into layout.yaml as {key: PATH}, with the path of the .pub file"
         )
     if len(certificates) > 1:
-        raise Misused(f"expected one signer in {path}, found {len(certificates)}: {', '.join(certificates)}")
+        raise WrongDocument(
+            f"expected one signer in {path}, found {len(certificates)}: {', '.join(certificates)}"
+        )
     (certificate,) = certificates.values()
     note = (
         f"the certificate in {path} is taken as it stands there: neither it nor the signature is checked here"

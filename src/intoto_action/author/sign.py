@@ -19,7 +19,7 @@ from intoto_action.formats.yaml import YAML_CAP
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.sealing import append_signature, seal
 from intoto_action.keys.words import elsewhere, open_public_key
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, WrongDocument, WrongKey
 from intoto_action.store.files import read_capped
 from intoto_action.trust.keyless import claimed_certificate
 from intoto_action.trust.signature import check_signature
@@ -85,14 +85,14 @@ def co_sign_layout(compiled: Compiled, stored: Envelope, signer: Signer, *, at: 
         layout = msgspec.structs.replace(layout, expires=_stored_expiry(compiled.lives_for, before, at))
     payload = encode_layout(layout)
     if payload != stored.payload:
-        raise Misused(
+        raise WrongDocument(
             f"expected layout.yaml to compile to the signed layout (sha256:{stored.sha256}), found a difference "
             f"in {_difference(layout, before)}: the signature would be for something else; take the layout.yaml "
             "that was signed, or sign this one anew without --append"
         )
     if _has_signed(stored, signer.key):
         what = "an identity" if isinstance(signer.key, Identity) else "a key"
-        raise Misused(f"expected {what} that has not signed this layout yet, found {signer.key}, which has")
+        raise WrongKey(f"expected {what} that has not signed this layout yet, found {signer.key}, which has")
     document = append_signature(stored, signer, _keyids(signer.key))
     return SignedLayout(document, payload, layout)
 
@@ -115,7 +115,7 @@ def _stored_expiry(lives_for: str, stored: Layout, at: datetime) -> str:
     """Raises: Misused when nobody could have got the stored instant from this length of time."""
     latest = expiry(lives_for, at, "expires") + CLOCK_TOLERANCE
     if not at < parse_instant(stored.expires, "the signed layout, expires") <= latest:
-        raise Misused(
+        raise WrongDocument(
             f"expected a signed layout that ends within {lives_for} from now, as layout.yaml says, found one "
             f"that ends {stored.expires}: it was signed with another expires, or too long ago; sign it anew"
         )

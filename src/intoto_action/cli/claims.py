@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from intoto_action.deadline import Deadline
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, Misused, WrongIdentity
 
 if TYPE_CHECKING:
     from intoto_action.formats.github_claims import GithubClaims
@@ -25,4 +25,4 @@ def github_claims(deadline: Deadline, remedy: str) -> GithubClaims:
         claims = fetch_claims(os.environ, deadline, from_fork=from_fork(os.environ))
         return parse_github_claims(claims, "the OIDC token")
     except (Misused, Malformed) as error:
-        raise Misused(f"{error}\nWithout the OIDC token of a GitHub Actions job, {remedy}") from error
+        raise WrongIdentity(f"{error}\nWithout the OIDC token of a GitHub Actions job, {remedy}") from error

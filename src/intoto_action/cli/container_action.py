@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from intoto_action.reason import ExitCode, Malformed, Misused
+from intoto_action.reason import ExitCode, Malformed, Misused, WrongPlace
 
 ATTACH = (
     *("image", "layout", "link-dir", "layout-key", "file", "provenance", "tag", "key", "key-password"),
@@ -76,7 +76,7 @@ def checked(inputs: Mapping[str, str | None]) -> Inputs:
     """The inputs of the verb that is asked for. Raises: Misused for another verb, or an input of the other one."""
     missing = [name for name in INPUTS if inputs.get(name) is None]
     if missing:
-        raise Misused(
+        raise WrongPlace(
             f"expected the inputs of the action as variables, found none for {', '.join(missing)}: this is what "
             "the container action of GitHub calls, and everything else calls `intoto-action attach` or `verify`"
         )
@@ -208,7 +208,7 @@ def _enter_workspace(environ: Mapping[str, str]) -> None:
     try:
         os.chdir(workspace)
     except OSError as error:
-        raise Misused(
+        raise WrongPlace(
             f"expected the path of a directory in GITHUB_WORKSPACE, found {workspace!r}; is this a job of GitHub "
             "Actions?"
         ) from error

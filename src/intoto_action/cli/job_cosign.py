@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intoto_action.attach.cosign_release import COSIGN, Release, check_installed, fetch, file_for
-from intoto_action.reason import ExitCode, IntotoActionError, Malformed, Misused, Unavailable
+from intoto_action.reason import ExitCode, IntotoActionError, Malformed, Unavailable, WrongFile, WrongPlace
 
 if TYPE_CHECKING:
     from intoto_action.trust.keyless import TrustRoot
@@ -32,7 +32,7 @@ def production() -> TrustRoot:
 
     instance = known_instance("production", root_file=None)
     if instance is None:
-        raise Misused("sigstore-python came without the roots of the production instance")
+        raise WrongPlace("sigstore-python came without the roots of the production instance")
     return instance.trust_root
 
 
@@ -96,7 +96,7 @@ def _fetched(
 def _folder(environ: Mapping[str, str]) -> Path:
     temporary = environ.get("RUNNER_TEMP", "")
     if not temporary:
-        raise Misused(
+        raise WrongPlace(
             "expected the path of a directory in RUNNER_TEMP, found none; is this a job of GitHub Actions?"
         )
     return Path(temporary).absolute() / "intoto-action"
@@ -112,7 +112,7 @@ def _alone(command: Path, folder: Path) -> Path:
         link = Path(tempfile.mkdtemp(prefix="cosign-", dir=folder), "cosign")
         link.symlink_to(command)
     except OSError as error:
-        raise Misused(f"{folder}: no link to cosign can be made: {error.strerror or error}") from error
+        raise WrongFile(f"{folder}: no link to cosign can be made: {error.strerror or error}") from error
     return link
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from intoto_action.cli.options import example, option, password_prompt, tell
-from intoto_action.reason import Misused
+from intoto_action.reason import Misused, WrongFile
 
 
 @click.command(epilog=example("intoto-action keygen keys/alice", "intoto-action keygen --type rsa keys/bob"))
@@ -37,7 +37,7 @@ def keygen(kind: str, password_env: str | None, no_password: bool, path: Path) -
     public_path = path.with_name(f"{path.name}.pub") if path.name else path
     for each in (path, public_path):
         if os.path.lexists(each):
-            raise Misused(
+            raise WrongFile(
                 f"{each} exists already and is not overwritten: choose another name, or move it away"
             )
     password = _password(password_env, no_password)
@@ -76,7 +76,7 @@ def _write(path: Path, public_path: Path, private_pem: bytes, public_pem: bytes)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Misused(f"the directory {path.parent} cannot be made: {error.strerror or error}") from error
+        raise WrongFile(f"the directory {path.parent} cannot be made: {error.strerror or error}") from error
     write_whole(path, private_pem, mode=0o600, overwrite=False)
     try:
         write_whole(public_path, public_pem, mode=0o644, overwrite=False)

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from intoto_action.cli.options import VERBS_WITH_ENVIRONMENT, Callback, SigstoreOptions, group, option, tell
-from intoto_action.reason import Misused
+from intoto_action.reason import Malformed, WrongIdentity
 
 if TYPE_CHECKING:
     from intoto_action.author.propose import Proposal
@@ -136,7 +136,6 @@ def _keyless_options(
 ) -> KeylessOptions:
     from intoto_action.formats.identity import GITHUB_ISSUER, identity_of
     from intoto_action.keys.memory import hide_argument
-    from intoto_action.reason import Malformed
 
     if identity_token:
         hide_argument(identity_token)
@@ -144,7 +143,7 @@ def _keyless_options(
         try:
             identity_of(expected_identity, GITHUB_ISSUER, where="--expected-identity")
         except Malformed as error:
-            raise Misused(str(error)) from error
+            raise WrongIdentity(str(error)) from error
     return KeylessOptions(
         identity_token=identity_token or None,
         seconds=signing_timeout,

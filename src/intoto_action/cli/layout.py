@@ -18,7 +18,7 @@ from intoto_action.cli.options import (
     signing_options,
     sigstore_options,
 )
-from intoto_action.reason import ExitCode, Misused
+from intoto_action.reason import ExitCode, Misused, WrongFile
 
 if TYPE_CHECKING:
     from intoto_action.author.compile import Compiled
@@ -78,7 +78,7 @@ def sign(
             "expected --append or --force, found both: one keeps what is there, the other replaces it"
         )
     if not append and not force and output.exists():
-        raise Misused(
+        raise WrongFile(
             f"{output} exists already and is not overwritten: --append adds a signature to it, --force replaces it"
         )
     at = datetime.now(UTC)

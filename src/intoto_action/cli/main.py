@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from intoto_action import __version__
-from intoto_action.reason import Denied, ExitCode, Malformed, Misused, Reason, Unavailable
+from intoto_action.reason import Denied, ExitCode, Malformed, Misused, Reason, Unavailable, WrongPlace
 
 VERBS: Mapping[str, str] = {
     "keygen": "Make a key pair.",
@@ -128,7 +128,7 @@ class Verbs(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb. Raises: Misused on Windows, where files cannot be opened as we open them."""
         if sys.platform == "win32":
-            raise Misused(
+            raise WrongPlace(
                 "expected Linux or macOS, whose ways with files keep a symlink or a pipe from being read for a "
                 "document; found Windows: use a Linux runner, WSL, or the image of intoto-action"
             )

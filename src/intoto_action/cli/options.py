@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
-from intoto_action.reason import Misused
+from intoto_action.reason import Misused, WrongFile
 
 if TYPE_CHECKING:
     from intoto_action.deadline import Deadline
@@ -326,7 +326,7 @@ def refuse_overwriting(flag: str, written: Path, words: Iterable[str | Path | No
     """
     place = os.path.realpath(written)
     if any(os.path.realpath(word) == place for word in words if word and "\0" not in str(word)):
-        raise Misused(f"{flag} {written} would overwrite another file of this command: name a new one")
+        raise WrongFile(f"{flag} {written} would overwrite another file of this command: name a new one")
 
 
 def pair(flag: str, form: str, word: str) -> tuple[str, str]:

@@ -31,7 +31,7 @@ from intoto_action.cli.who_signs import (
     signer_yaml,
     who_signs,
 )
-from intoto_action.reason import IntotoActionError, Misused
+from intoto_action.reason import IntotoActionError, Misused, WrongFile
 
 if TYPE_CHECKING:
     from intoto_action.record.phases import Publication, Recorded
@@ -355,4 +355,4 @@ def _print(line: str, digest: str) -> None:
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1)  # what is left in the buffer is written at the end, and would fail again
         os.close(nothing)
-        raise Misused(f"stdout cannot take the digest ({error.strerror}), which is {digest}") from error
+        raise WrongFile(f"stdout cannot take the digest ({error.strerror}), which is {digest}") from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import click
 
 from intoto_action.cli.options import tell
-from intoto_action.reason import IntotoActionError, Misused
+from intoto_action.reason import IntotoActionError, WrongPlace
 
 if TYPE_CHECKING:
     from intoto_action.store.job_token import JobToken
@@ -82,7 +82,7 @@ def job_file(name: str) -> Path:
     """
     temporary = os.environ.get("RUNNER_TEMP", "")
     if not temporary:
-        raise Misused(
+        raise WrongPlace(
             "--github: expected the path of a directory in RUNNER_TEMP, found none; is this a job of GitHub Actions?"
         )
     try:
@@ -90,6 +90,6 @@ def job_file(name: str) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=parent)).absolute() / name
     except OSError as error:
-        raise Misused(
+        raise WrongPlace(
             f"--github: no file can be made in RUNNER_TEMP {temporary}: {error.strerror}"
         ) from error

@@ -28,7 +28,7 @@ from intoto_action.cli.who_signs import (
     signer_yaml,
     who_signs,
 )
-from intoto_action.reason import IntotoActionError, Misused
+from intoto_action.reason import IntotoActionError, Misused, WrongLinks
 
 if TYPE_CHECKING:
     from intoto_action.keys.interface import Signer
@@ -230,13 +230,13 @@ def _payload(link: Path, expect: str, step_name: str) -> bytes:
     payload = read_capped(link, DOCUMENT_CAP, "the unsigned link")
     found = f"sha256:{hashlib.sha256(payload).hexdigest()}"
     if found != expect:
-        raise Misused(
+        raise WrongLinks(
             f"{link}: expected {expect}, found {found}: the link was changed after it was recorded, and is not "
             "signed; record the step again, and find out who changed it"
         )
     name = parse_link(payload, str(link)).name
     if name != step_name:
-        raise Misused(
+        raise WrongLinks(
             f"{link}: expected a link of step {step_name!r}, found one of {name!r}: it is not signed"
         )
     return payload

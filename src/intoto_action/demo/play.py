@@ -24,7 +24,7 @@ from intoto_action.demo.story import (
 )
 from intoto_action.demo.vouched import Vouched, VouchedSite
 from intoto_action.formats.verdict import Verdict
-from intoto_action.reason import ExitCode, Misused
+from intoto_action.reason import ExitCode, WrongFile
 
 _RELEASE = "release"
 _KEYLESS = "keyless"
@@ -64,7 +64,7 @@ def play(
     except BrokenPipeError:
         raise  # the audience has left, which is no fault of the place
     except OSError as error:
-        raise Misused(
+        raise WrongFile(
             f"the demo cannot go on: {error}; is there room for a few files, and may it write?"
         ) from error
     return ExitCode.DENIED if show.surprises else ExitCode.PASS
@@ -199,7 +199,7 @@ def _directory(keep: Path | None) -> Iterator[Path]:
         try:
             temporary = TemporaryDirectory(prefix="intoto-action-demo-")
         except OSError as error:
-            raise Misused(
+            raise WrongFile(
                 f"there is no temporary directory to play in ({error.strerror or error}): set TMPDIR, or say --dir DIR"
             ) from error
         with temporary as name:
@@ -209,9 +209,9 @@ def _directory(keep: Path | None) -> Iterator[Path]:
         keep.mkdir(parents=True, exist_ok=True)
         free = next(keep.iterdir(), None) is None
     except OSError as error:
-        raise Misused(f"--dir {keep}: cannot be made: {error.strerror or error}") from error
+        raise WrongFile(f"--dir {keep}: cannot be made: {error.strerror or error}") from error
     if not free:
-        raise Misused(f"--dir {keep}: expected a new or empty directory, found something in it")
+        raise WrongFile(f"--dir {keep}: expected a new or empty directory, found something in it")
     yield keep.absolute()
 
 

@@ -7,7 +7,7 @@ import hashlib
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from intoto_action.reason import Malformed
+from intoto_action.reason import MalformedKey
 
 SMALLEST_RSA = 2048
 """Bits of the smallest RSA key whose signatures are read; new ones are made with 3072 and more."""
@@ -23,4 +23,4 @@ def spki_digest(key: CryptoPublicKey) -> str:
 def check_rsa(key: rsa.RSAPublicKey, where: str) -> None:
     """Raises: Malformed for an RSA key that is too short."""
     if key.key_size < SMALLEST_RSA:
-        raise Malformed(where, f"an RSA key of at least {SMALLEST_RSA} bits", f"{key.key_size} bits")
+        raise MalformedKey(where, f"an RSA key of at least {SMALLEST_RSA} bits", f"{key.key_size} bits")

@@ -31,7 +31,7 @@ from intoto_action.formats.workflow import (
     workflow_ref_fault,
 )
 from intoto_action.formats.yaml import Misplaced, Node
-from intoto_action.reason import Malformed
+from intoto_action.reason import MalformedKey
 
 IDENTITY_KEYS = ("identity", "issuer", *CLAIMS)
 _OTHER_CLAIMS = tuple(claim for claim in CLAIMS if claim != SOURCE_REPOSITORY)
@@ -82,7 +82,7 @@ def parse_functionary(raw: bytes, where: str) -> Identity:
     entries = yaml.entries(yaml.parse_yaml(raw, where), _IN_A_FILE)
     if len(entries) != 1:
         found = f"{len(entries)} names" if entries else "none"
-        raise Malformed(
+        raise MalformedKey(
             where, _IN_A_FILE, f"{found}: {', '.join(quoted(key.text) for key, _ in entries[:3])}"
         )
     identity = read_identity(entries[0][1], faults)
@@ -104,9 +104,9 @@ def parse_identity_word(word: str, where: str) -> Identity:
         if not equals or name not in IDENTITY_KEYS:
             expected = f"NAME=VALUE with one of {', '.join(IDENTITY_KEYS)} after every comma"
             more = f"{did_you_mean(name, IDENTITY_KEYS)}; a value with a comma in it goes into a file, as `layout "
-            raise Malformed(where, expected, f"{quoted(part)}{more}functionary` prints it")
+            raise MalformedKey(where, expected, f"{quoted(part)}{more}functionary` prints it")
         if name in texts:
-            raise Malformed(where, f"{name} once", "it twice")
+            raise MalformedKey(where, f"{name} once", "it twice")
         texts[name] = value
     return identity_from_texts(texts, where)
 
@@ -117,7 +117,7 @@ def identity_from_texts(texts: Mapping[str, str], where: str) -> Identity:
     Raises: Malformed.
     """
     for name, expected, found in _faults(texts):
-        raise Malformed(f"{where}, {name}" if name in texts else where, expected, found)
+        raise MalformedKey(f"{where}, {name}" if name in texts else where, expected, found)
     return _identity(texts, where)
 
 

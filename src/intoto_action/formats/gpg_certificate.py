@@ -26,7 +26,7 @@ from intoto_action.formats.openpgp import (
     read_packets,
     read_signature_packet,
 )
-from intoto_action.reason import Malformed
+from intoto_action.reason import Malformed, MalformedKey
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ def parse_certificates(raw: bytes, where: str) -> tuple[GpgCertificate, ...]:
     """
     if len(raw) > GPG_CAP:
         expected = f"an OpenPGP key of at most {GPG_CAP} bytes"
-        raise Malformed(
+        raise MalformedKey(
             where,
             expected,
             "more: export it without the signatures of others (gpg --export-options export-minimal)",
@@ -94,7 +94,7 @@ def every_key(certificates: Sequence[GpgCertificate], where: str) -> tuple[GpgKe
         if each.key.crypto is not None
     ]
     if not found:
-        raise Malformed(where, "an OpenPGP key of RSA or Ed25519", "keys of other algorithms only")
+        raise MalformedKey(where, "an OpenPGP key of RSA or Ed25519", "keys of other algorithms only")
     return tuple(found)
 
 
@@ -102,10 +102,10 @@ def _certificates(packets: Sequence[Packet], where: str) -> Iterator[GpgCertific
     starts = [place for place, packet in enumerate(packets) if packet.tag == PUBLIC_KEY]
     if any(packet.tag == SECRET_KEY for packet in packets):
         found = "a private one: export the public key (gpg --export), and take the private one away from here"
-        raise Malformed(where, "an OpenPGP public key", found)
+        raise MalformedKey(where, "an OpenPGP public key", found)
     if starts[:1] != [0]:
         found = "other packets in front" if packets else "nothing"
-        raise Malformed(where, "an OpenPGP key that begins with its primary key", found)
+        raise MalformedKey(where, "an OpenPGP key that begins with its primary key", found)
     for start, end in zip(starts, [*starts[1:], len(packets)], strict=True):
         yield _certificate(packets[start:end], where)
 

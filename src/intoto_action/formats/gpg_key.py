@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from intoto_action.formats.crypto_key import check_rsa, spki_digest
 from intoto_action.formats.key_entry import GpgValue, KeyEntry, KeyValue
 from intoto_action.formats.spelling import quoted
-from intoto_action.reason import Malformed
+from intoto_action.reason import MalformedKey
 
 GpgCryptoKey = ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 RSA_SCHEME = "pgp+rsa-pkcsv1.5"
@@ -108,19 +108,19 @@ def gpg_key_from_entry(keyid: str, entry: KeyEntry, where: str) -> GpgKey:
     """
     if _KEYTYPES.get(entry.scheme) != entry.keytype:
         known = " or ".join(_KEYTYPES)
-        raise Malformed(
+        raise MalformedKey(
             where,
             f"a GPG key of scheme {known}",
             f"{quoted(entry.keytype)} with scheme {quoted(entry.scheme)}",
         )
     value = entry.keyval
     if value.private or value.is_identity or not isinstance(value.public, GpgValue):
-        raise Malformed(where, "the numbers of a public GPG key, and nothing else", "another value")
+        raise MalformedKey(where, "the numbers of a public GPG key, and nothing else", "another value")
     wanted = {"q"} if entry.scheme == ED25519_SCHEME else {"e", "n"}
     given = {name for name in ("e", "n", "q") if getattr(value.public, name)}
     if given != wanted:
         expected = f"the numbers {', '.join(sorted(wanted))} of a GPG key of scheme {entry.scheme}"
-        raise Malformed(where, expected, ", ".join(sorted(given)) or "none")
+        raise MalformedKey(where, expected, ", ".join(sorted(given)) or "none")
     crypto = _crypto_of(value.public, where)
     if isinstance(crypto, rsa.RSAPublicKey):
         check_rsa(crypto, where)
@@ -130,13 +130,13 @@ def gpg_key_from_entry(keyid: str, entry: KeyEntry, where: str) -> GpgKey:
 def _crypto_of(value: GpgValue, where: str) -> GpgCryptoKey:
     for number in (value.e, value.n, value.q):
         if number and not _HEX.match(number):
-            raise Malformed(where, "the numbers of a GPG key in lower-case hex", quoted(number))
+            raise MalformedKey(where, "the numbers of a GPG key in lower-case hex", quoted(number))
     try:
         if value.q:
             return ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(value.q))
         return rsa.RSAPublicNumbers(int(value.e, 16), int(value.n, 16)).public_key()
     except ValueError as error:
-        raise Malformed(where, "the numbers of a GPG key", "some that make none") from error
+        raise MalformedKey(where, "the numbers of a GPG key", "some that make none") from error
 
 
 def _hex(number: int) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from intoto_action.formats.key_entry import KeyEntry, KeyValue, keyid_of
 from intoto_action.formats.spelling import did_you_mean, quoted
-from intoto_action.reason import Malformed
+from intoto_action.reason import Malformed, MalformedKey
 
 SIGSTORE_OIDC = "sigstore-oidc"
 EXACT_SCHEME = "Fulcio"
@@ -117,7 +117,7 @@ def identity_of(
     pairs = tuple(sorted((claims or {}).items()))
     made = Identity("", identity, issuer, pairs)
     if fault := next(_faults(made), None):
-        raise Malformed(where or "the identity", *fault)
+        raise MalformedKey(where or "the identity", *fault)
     return msgspec.structs.replace(made, keyid=made.computed_keyid)
 
 

@@ -19,7 +19,7 @@ from intoto_action.formats.crypto_key import CryptoPublicKey, check_rsa, spki_di
 from intoto_action.formats.gpg_key import GpgKey, gpg_key_from_entry, is_gpg
 from intoto_action.formats.identity import SIGSTORE_OIDC, Identity, identity_from_entry
 from intoto_action.formats.key_entry import KeyEntry, KeyValue, keyid_of
-from intoto_action.reason import Malformed
+from intoto_action.reason import MalformedKey
 
 _CURVES = {"secp256r1": "ecdsa-sha2-nistp256", "secp384r1": "ecdsa-sha2-nistp384"}
 _SCHEMES = {
@@ -118,13 +118,13 @@ def public_key_from_pem(text: str, where: str) -> PublicKey:
     Raises: Malformed for a private key, a certificate, an unsupported algorithm, or no PEM at all.
     """
     if "PRIVATE KEY-----" in text:
-        raise Malformed(
+        raise MalformedKey(
             where, "a public key (PEM, BEGIN PUBLIC KEY)", "a private key: give the .pub file beside it"
         )
     try:
         key = load_pem_public_key(text.strip().encode() + b"\n")
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise Malformed(where, "a public key (PEM, BEGIN PUBLIC KEY)", "something that is none") from error
+        raise MalformedKey(where, "a public key (PEM, BEGIN PUBLIC KEY)", "something that is none") from error
     return public_key_from_crypto(key, where)
 
 
@@ -144,7 +144,7 @@ def public_key_from_crypto(key: object, where: str) -> PublicKey:
         found = (
             f"ECDSA on {key.curve.name}" if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
         )
-        raise Malformed(where, "Ed25519, ECDSA on P-256 or P-384, or RSA", found)
+        raise MalformedKey(where, "Ed25519, ECDSA on P-256 or P-384, or RSA", found)
     public = _public_of(key)
     keyid = keyid_of({"keytype": keytype, "keyval": {"public": public}, "scheme": scheme})
     return PublicKey(keyid, keytype, scheme, public, spki_digest(key))
@@ -169,19 +169,21 @@ def public_key_from_entry(keyid: str, entry: KeyEntry, where: str) -> PublicKey:
     """
     if entry.scheme not in _SCHEMES.get(entry.keytype, ()):
         known = ", ".join(scheme for schemes in _SCHEMES.values() for scheme in schemes)
-        raise Malformed(where, f"a key of scheme {known}", f"{entry.keytype!r} with scheme {entry.scheme!r}")
+        raise MalformedKey(
+            where, f"a key of scheme {known}", f"{entry.keytype!r} with scheme {entry.scheme!r}"
+        )
     if entry.keyval.private:
-        raise Malformed(where, "public keys only", f"a private part in key {keyid[:8]}")
+        raise MalformedKey(where, "public keys only", f"a private part in key {keyid[:8]}")
     if entry.keyval.is_identity:
-        raise Malformed(where, f"a public key of type {entry.keytype}", "an identity")
+        raise MalformedKey(where, f"a public key of type {entry.keytype}", "an identity")
     public = entry.keyval.public
     if not isinstance(public, str):
-        raise Malformed(where, f"a public key of type {entry.keytype} as text", "numbers, as of a GPG key")
+        raise MalformedKey(where, f"a public key of type {entry.keytype} as text", "numbers, as of a GPG key")
     key = _crypto_of(entry.keytype, public, where)
     if isinstance(key, rsa.RSAPublicKey):
         check_rsa(key, where)
     if isinstance(key, ec.EllipticCurvePublicKey) and _CURVES.get(key.curve.name) != entry.scheme:
-        raise Malformed(where, f"a key on the curve of scheme {entry.scheme}", f"one on {key.curve.name}")
+        raise MalformedKey(where, f"a key on the curve of scheme {entry.scheme}", f"one on {key.curve.name}")
     return PublicKey(keyid, entry.keytype, entry.scheme, public, spki_digest(key))
 
 
@@ -191,10 +193,10 @@ def _crypto_of(keytype: str, public: str, where: str) -> CryptoPublicKey:
             return ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
         key = load_pem_public_key(public.strip().encode() + b"\n")
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise Malformed(where, f"a public key of type {keytype}", "a value that is none") from error
+        raise MalformedKey(where, f"a public key of type {keytype}", "a value that is none") from error
     wanted: type[CryptoPublicKey] = ec.EllipticCurvePublicKey if keytype == "ecdsa" else rsa.RSAPublicKey
     if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) or not isinstance(key, wanted):
-        raise Malformed(where, f"a public key of type {keytype}", type(key).__name__)
+        raise MalformedKey(where, f"a public key of type {keytype}", type(key).__name__)
     return key
 
 

@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from intoto_action.reason import Malformed
+from intoto_action.reason import Malformed, MalformedReference
 
 DOCKER_HUB = "docker.io"
 IMAGE_DIRECTORY_SCHEME = "oci-layout:"
@@ -102,7 +102,7 @@ def parse_registry_reference(text: str) -> Reference:
     Raises: Malformed.
     """
     if not text or len(text) > _LONGEST:
-        raise Malformed(
+        raise MalformedReference(
             "image reference", "a name such as ghcr.io/octo/app:1.2", "nothing" if not text else "too much"
         )
     rest, digest = _split_digest(text)
@@ -135,7 +135,7 @@ def parse_digest(text: str) -> str:
     Raises: Malformed.
     """
     if not _DIGEST.match(text):
-        raise Malformed("digest", "sha256: and 64 lower-case hex digits", repr(text[:200]))
+        raise MalformedReference("digest", "sha256: and 64 lower-case hex digits", repr(text[:200]))
     return text
 
 
@@ -145,7 +145,7 @@ def parse_tag(text: str) -> str:
     Raises: Malformed.
     """
     if not _TAG.match(text):
-        raise Malformed("tag", "letters, digits and . _ - (at most 128)", repr(text[:200]))
+        raise MalformedReference("tag", "letters, digits and . _ - (at most 128)", repr(text[:200]))
     return text
 
 
@@ -157,7 +157,7 @@ def parse_free_tag(text: str) -> str:
     Raises: Malformed.
     """
     if _LIST_TAG.match(parse_tag(text)):
-        raise Malformed("tag", "one that is not the place of an image's attestations", repr(text))
+        raise MalformedReference("tag", "one that is not the place of an image's attestations", repr(text))
     return text
 
 
@@ -201,4 +201,4 @@ def _directory(
 
 
 def _malformed(text: str, expected: str, found: str) -> Malformed:
-    return Malformed(f"image reference {text[:200]!r}", expected, repr(found[:200]))
+    return MalformedReference(f"image reference {text[:200]!r}", expected, repr(found[:200]))

@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, WrongPlace
 
 VARIABLE = "GITHUB_OUTPUT"
 STATE_VARIABLE = "GITHUB_STATE"
@@ -23,7 +23,7 @@ def append_outputs(environ: Mapping[str, str], outputs: Mapping[str, str]) -> No
     """
     path = environ.get(VARIABLE, "")
     if not path:
-        raise Misused(
+        raise WrongPlace(
             f"--github: expected the path of a file in {VARIABLE}, found none; is this a job of GitHub Actions?"
         )
     text = "".join(_heredoc(name, value) for name, value in outputs.items())
@@ -32,7 +32,7 @@ def append_outputs(environ: Mapping[str, str], outputs: Mapping[str, str]) -> No
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except OSError as error:
-        raise Misused(f"--github: {VARIABLE} {path} cannot be written: {error.strerror}") from error
+        raise WrongPlace(f"--github: {VARIABLE} {path} cannot be written: {error.strerror}") from error
 
 
 def parse_outputs(raw: bytes, where: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from intoto_action.keys.attempts import Attempts
 from intoto_action.keys.oidc import AUDIENCE, IdentityToken, TokenSource, check_token
 from intoto_action.keys.sigstore import Instance
 from intoto_action.keys.sigstore_services import Fulcio, Log, TimestampAuthority
-from intoto_action.reason import IntotoActionError, Malformed, Misused, Reason, Unavailable
+from intoto_action.reason import IntotoActionError, Malformed, Reason, Unavailable, WrongIdentity
 from intoto_action.trust.identities import matches
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         try:
             identity_of(self.expected_identity, GITHUB_ISSUER, where="--expected-identity")
         except Malformed as error:
-            raise Misused(str(error)) from error
+            raise WrongIdentity(str(error)) from error
 
 
 class Certified(msgspec.Struct, frozen=True):
@@ -118,14 +118,14 @@ class Certifier:
     def _check_identity(self, certificate: Certificate) -> None:
         expected = self._terms.expected_identity
         if expected is not None and not matches(expected, certificate.identity):
-            raise Misused(
+            raise WrongIdentity(
                 f"--expected-identity: expected {expected}, found {certificate}; nothing is signed. Is this the "
                 "workflow and the ref that should sign? A job of a reusable workflow signs as that workflow, one of a "
                 "pull request as its merge ref"
             )
         named = self._named or certificate
         if (named.identity, named.issuer) != (certificate.identity, certificate.issuer):
-            raise Misused(
+            raise WrongIdentity(
                 f"expected another certificate for {named}, found one for {certificate}; nothing is signed"
             )
         self._named = named
@@ -144,7 +144,7 @@ class Certifier:
         try:
             return SigstoreToken(self._token.secret)
         except Error:
-            raise Misused(
+            raise WrongIdentity(
                 f"{self._tokens.where}: expected the claims iss, sub, aud, exp and iat, and in a person's token the "
                 "e-mail address, found less"
             ) from None
@@ -162,7 +162,7 @@ class Certifier:
         try:
             return ClientTrustConfig.from_json(self.instance.trust_config.decode())
         except (ValueError, Error) as error:
-            raise Misused(f"{self.instance.name} cannot be read: {_words(error)}") from None
+            raise WrongIdentity(f"{self.instance.name} cannot be read: {_words(error)}") from None
 
     @cached_property
     def _services(self) -> SigningConfig:
@@ -171,7 +171,7 @@ class Certifier:
         try:
             return self._config.signing_config
         except (ValueError, Error) as error:
-            raise Misused(f"{self.instance.name}, signing config: {_words(error)}") from None
+            raise WrongIdentity(f"{self.instance.name}, signing config: {_words(error)}") from None
 
 
 def check_visibility(visibility: str, public_log: str | None) -> None:
@@ -180,7 +180,7 @@ def check_visibility(visibility: str, public_log: str | None) -> None:
     Raises: Misused.
     """
     if visibility in _NOT_FOR_EVERYBODY and public_log:
-        raise Misused(
+        raise WrongIdentity(
             f"this repository is {visibility}, and {public_log} writes its name, the workflow and the commit into a "
             "log that everybody can read and nobody can delete from: say --allow-public-log if that may be, name a "
             "Sigstore of your own with --sigstore, or sign with --key"

@@ -26,7 +26,7 @@ from intoto_action.formats.gpg_key import GpgKey
 from intoto_action.formats.openpgp import SIGNATURE, read_packets, read_signature_packet
 from intoto_action.formats.spelling import quoted, quoted_uri
 from intoto_action.keys.interface import Access, Signer
-from intoto_action.reason import Malformed, Misused, Reason, Unavailable
+from intoto_action.reason import Malformed, Reason, Unavailable, WrongKey
 from intoto_action.trust.gpg_validity import signing_key
 from intoto_action.trust.openpgp import OTHER_HEADERS, is_by
 
@@ -121,9 +121,9 @@ class GpgSigner:
             found = _as_signature(made, self._key)
             good = is_by(self._key, found, data, "the signature that gpg made")
         except Malformed as error:
-            raise Misused(f"{error}: look at gpg.conf in the home directory of gpg") from error
+            raise WrongKey(f"{error}: look at gpg.conf in the home directory of gpg") from error
         if not good:
-            raise Misused(
+            raise WrongKey(
                 f"expected a signature by {self._key} from gpg, found one that does not hold under it: is the exported "
                 "public key the one of the private key?"
             )
@@ -131,7 +131,7 @@ class GpgSigner:
 
     def bundle(self, payload_type: str, payload: bytes) -> bytes:
         """Raises: Misused, always: Sigstore bundles know no OpenPGP signatures."""
-        raise Misused(
+        raise WrongKey(
             "a GPG key signs links and layouts, and cannot sign what is attached to an image: that is a Sigstore "
             "bundle, whose readers know no OpenPGP signatures. Attach with a PEM key (`intoto-action keygen` makes "
             "one), and let verifiers name it with --attester"
@@ -149,11 +149,11 @@ def parse_address(word: str) -> GpgAddress:
     homedir, question, query = word.removeprefix(GNUPG).partition("?")
     name, _, value = query.partition("=")
     if not _HOMEDIR.match(homedir) or (question and name != "id"):
-        raise Misused(f"expected {_FORM}, found {quoted_uri(word)}")
+        raise WrongKey(f"expected {_FORM}, found {quoted_uri(word)}")
     # People paste fingerprints as gpg prints them.
     keyid = re.sub(r"[ :]|%20|\+", "", value).lower()
     if question and not _ID.match(keyid):
-        raise Misused(
+        raise WrongKey(
             f"expected {_FORM}, and KEYID a fingerprint (40 hex digits, a ! behind it for exactly this subkey) or its "
             f"last 16, found {quoted(value)}; anybody can make a key with the same last 8 digits"
         )
@@ -179,7 +179,7 @@ def exported_certificates(address: GpgAddress, environ: Mapping[str, str]) -> tu
     raw = _run(address.homedir, words, environ, b"", _ASKING_SECONDS)
     if not raw:
         wanted = f"the key {address.keyid}" if names else "a key"
-        raise Misused(
+        raise WrongKey(
             f"expected {wanted} in {_keyring(address.homedir)}, found none: "
             "`gpg --list-keys --with-subkey-fingerprint` lists what is there"
         )
@@ -204,7 +204,7 @@ def _only_secret_key(address: GpgAddress, environ: Mapping[str, str]) -> str:
     found = [next(record[9] for record in records[start:] if record[0] == "fpr").lower() for start in starts]
     if len(found) != 1:
         names = f"{len(found)}: {', '.join(found)}" if found else "none"
-        raise Misused(
+        raise WrongKey(
             f"expected one private key in {_keyring(address.homedir)}, found {names}; name one, "
             f"{GNUPG}{address.homedir}?id=FINGERPRINT"
         )
@@ -240,10 +240,10 @@ def _run(
             Reason.KEY_UNAVAILABLE,
         ) from error
     except OSError as error:
-        raise Misused(f"gpg cannot be run: {error.strerror}") from error
+        raise WrongKey(f"gpg cannot be run: {error.strerror}") from error
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["nothing"]
-        raise Misused(
+        raise WrongKey(
             f"gpg with {_keyring(homedir)} ended with {done.returncode} and said: {said[-1][:300]}. Try it by hand: "
             f"`{' '.join(['gpg', *place, '--local-user FINGERPRINT --detach-sign FILE'])}`; where nobody can type a "
             "passphrase, its agent must have it already"
@@ -254,7 +254,7 @@ def _run(
 def _program(environ: Mapping[str, str]) -> str:
     found = shutil.which("gpg", path=environ.get("PATH")) or shutil.which("gpg2", path=environ.get("PATH"))
     if found is None:
-        raise Misused(f"{GNUPG} needs GnuPG, and there is no gpg on PATH (Debian: apt-get install gnupg)")
+        raise WrongKey(f"{GNUPG} needs GnuPG, and there is no gpg on PATH (Debian: apt-get install gnupg)")
     return found
 
 
@@ -268,7 +268,7 @@ def _environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _check_homedir(address: GpgAddress) -> None:
     if address.homedir and not Path(address.homedir).is_dir():
-        raise Misused(f"expected the home directory of gpg, found no directory {quoted(address.homedir)}")
+        raise WrongKey(f"expected the home directory of gpg, found no directory {quoted(address.homedir)}")
 
 
 def _keyring(homedir: str) -> str:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from intoto_action.formats.key import PublicKey, public_key_from_crypto
 from intoto_action.keys.memory import clear_dumpable
 from intoto_action.keys.pem import CryptoPrivateKey, PemSigner
-from intoto_action.reason import Misused
+from intoto_action.reason import WrongKey
 
 RSA_BITS = 3072
 """As long as ECDSA on P-256 is strong. Source: NIST SP 800-57 part 1, table 2."""
@@ -49,7 +49,7 @@ def generate(kind: str, password: bytes | None) -> KeyPair:
     """
     clear_dumpable()
     if kind not in _MAKERS:
-        raise Misused(f"expected a kind of key ({', '.join(_MAKERS)}), found {kind[:80]!r}")
+        raise WrongKey(f"expected a kind of key ({', '.join(_MAKERS)}), found {kind[:80]!r}")
     private = _MAKERS[kind]()
     encryption: KeySerializationEncryption = BestAvailableEncryption(password) if password else NoEncryption()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)

@@ -21,7 +21,7 @@ from intoto_action.formats.statement import STATEMENT_TYPE
 from intoto_action.keys.certified import Certified, Certifier
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.sigstore_services import SignAnew
-from intoto_action.reason import IntotoActionError, Malformed, Misused, Reason, Unavailable
+from intoto_action.reason import IntotoActionError, Malformed, Reason, Unavailable, WrongIdentity
 
 if TYPE_CHECKING:
     from sigstore.dsse import Statement
@@ -159,14 +159,16 @@ def _statement(payload_type: str, payload: bytes) -> Statement:
     from sigstore.errors import Error
 
     if payload_type != PAYLOAD_TYPE:
-        raise Misused(f"expected a payload of type {PAYLOAD_TYPE} to sign, found {payload_type[:80]!r}")
+        raise WrongIdentity(f"expected a payload of type {PAYLOAD_TYPE} to sign, found {payload_type[:80]!r}")
     if msgspec.json.decode(payload, type=_Kind).type_ != STATEMENT_TYPE:
         return _OldStatement(payload)  # type: ignore[return-value]  # it does for one where it is signed
     try:
         return Statement(payload)
     except Error as error:
         said = " ".join(str(error).split())[:300]
-        raise Misused(f"expected an in-toto Statement v1 to sign, found another document: {said}") from None
+        raise WrongIdentity(
+            f"expected an in-toto Statement v1 to sign, found another document: {said}"
+        ) from None
 
 
 def _unavailable(said: str) -> Unavailable:

@@ -24,7 +24,7 @@ from intoto_action.formats.spelling import quoted, quoted_uri
 from intoto_action.keys.bounded import within
 from intoto_action.keys.interface import Access, Signer
 from intoto_action.keys.key_signer import KeySigner
-from intoto_action.reason import Misused, Reason, Unavailable
+from intoto_action.reason import Misused, Reason, Unavailable, WrongKey
 from intoto_action.trust.signature import verifies
 
 PKCS11_LIBRARY = "PYKCS11LIB"
@@ -76,14 +76,14 @@ class Kms(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, word: str, environ: Mapping[str, str]) -> None:
         """Raises: Misused for a URI of another form, an extra that is not installed, a variable that is not set."""
         if not re.fullmatch(self.form, word):
-            raise Misused(f"expected a key in {self.what} as {self.example}, found {quoted_uri(word)}")
+            raise WrongKey(f"expected a key in {self.what} as {self.example}, found {quoted_uri(word)}")
         if not all(_is_installed(module) for module in self.modules):
             raise self.not_installed()
         if missing := [name for name in self.needs if not environ.get(name)]:
-            raise Misused(f"{self.scheme}: expected {_meaning(missing[0])}, found none")
+            raise WrongKey(f"{self.scheme}: expected {_meaning(missing[0])}, found none")
         library = environ.get(PKCS11_LIBRARY, "") if PKCS11_LIBRARY in self.needs else ""
         if library and not Path(library).is_file():
-            raise Misused(
+            raise WrongKey(
                 f"{self.scheme}: expected {_meaning(PKCS11_LIBRARY)}, found no file {quoted(library)}"
             )
 
@@ -92,7 +92,7 @@ class Kms(msgspec.Struct, frozen=True, kw_only=True):
         self.check(word, access.environ)
         if not isinstance(access.public, PublicKey):
             found = f"a {access.public}" if access.public else "none"
-            raise Misused(
+            raise WrongKey(
                 f"{self.scheme}: expected the public key of the key as a PEM file (--public-key PUB), found {found}; "
                 f"{self.what} gives it to whoever may read the key"
             )
@@ -101,7 +101,7 @@ class Kms(msgspec.Struct, frozen=True, kw_only=True):
 
     def not_installed(self) -> Misused:
         """What to do when the extra is missing."""
-        return Misused(
+        return WrongKey(
             f"{self.scheme}: signing with {self.what} needs libraries that are not installed: "
             f"pip install 'intoto-action[{self.extra}]'"
         )
@@ -133,7 +133,7 @@ class KmsSigner(KeySigner):
         """Raises: Misused, Unavailable; also for a key that cannot sign in the way in which cosign checks."""
         scheme = _BUNDLE_SCHEMES.get(self._key.scheme)
         if scheme is None:
-            raise Misused(
+            raise WrongKey(
                 f"{self._kind.scheme}: expected a key on P-256 for what is attached to an image, found {self._key} of "
                 f"scheme {self._key.scheme}: cosign checks every signature with SHA-256, and {self._kind.what} signs "
                 "with the hash of the key's curve; attach with another key, and let verifiers name it with --attester"
@@ -144,7 +144,7 @@ class KmsSigner(KeySigner):
         with _lent(self._kind.private, self._access.environ), _silent():
             signature = self._ask(data, scheme)
         if not verifies(self._key, signature, data, wrapper):
-            raise Misused(
+            raise WrongKey(
                 f"{self._kind.scheme}: expected a signature by {self._key}, found one that does not hold under it: "
                 f"is --public-key the public key of {quoted(self._word)}, and does that key sign with {scheme}?"
             )
@@ -183,7 +183,7 @@ class KmsSigner(KeySigner):
             said = said.replace(secret, "(not shown)") if secret else said
         ended = f"{self._kind.what} did not sign with {quoted(self._word)}"
         if name in _WRONG_WORDS:
-            return Misused(f"{ended}: {_WRONG_WORDS[name] or said}")
+            return WrongKey(f"{ended}: {_WRONG_WORDS[name] or said}")
         return Unavailable(f"{ended}: {said} ({name})", Reason.KEY_UNAVAILABLE)
 
 

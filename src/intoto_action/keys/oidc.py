@@ -14,7 +14,7 @@ import msgspec
 from intoto_action.deadline import Deadline
 from intoto_action.formats.token import Token, instant, parse_token
 from intoto_action.keys.attempts import Attempts
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, WrongIdentity
 
 AUDIENCE = "sigstore"
 """For whom Fulcio's tokens are. Source: Sigstore client specification, "Authentication"."""
@@ -128,7 +128,7 @@ class GivenToken:
         try:
             return IdentityToken(self._text, parse_token(self._text, self.where))
         except Malformed as error:
-            raise Misused(
+            raise WrongIdentity(
                 f"{error}; give a token for the audience {audience} as its issuer made it"
             ) from None
 
@@ -140,19 +140,19 @@ def check_token(token: IdentityToken, audience: str, where: str, *, now: float |
     """
     said, now = token.said, time.time() if now is None else now
     if audience not in said.audiences:
-        raise Misused(
+        raise WrongIdentity(
             f"{where}: expected a token for the audience {audience!r}, found one for {_listed(said.audiences)}: ask "
             f"{said.issuer[:200]} for {audience!r} (on GitLab: id_tokens: {{{TOKEN_VARIABLE}: {{aud: {audience}}}}})"
         )
     if now >= said.expires:
-        raise Misused(
+        raise WrongIdentity(
             f"{where} was good until {instant(said.expires)}, and by the clock of this machine it is {instant(now)}: "
             "tokens live minutes, so ask for one right before signing (in GitHub Actions give none, it is asked for "
             "then); if it is fresh, set the clock"
         )
     begins = max(said.not_before or 0.0, (said.issued_at or 0.0) - _SKEW)
     if now < begins:
-        raise Misused(
+        raise WrongIdentity(
             f"{where} is good from {instant(begins)}, and by the clock of this machine it is {instant(now)}: the clock "
             f"is {begins - now:.0f} seconds slow; set it (NTP)"
         )

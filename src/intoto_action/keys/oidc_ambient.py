@@ -14,7 +14,7 @@ from intoto_action.formats.token import parse_token, without_tokens
 from intoto_action.keys.attempts import PASSING, Attempts, Passing
 from intoto_action.keys.http_get import innermost
 from intoto_action.keys.oidc import TOKEN_FLAG, TOKEN_VARIABLE, IdentityToken
-from intoto_action.reason import Malformed, Misused, Reason, Unavailable
+from intoto_action.reason import Malformed, Reason, Unavailable, WrongIdentity
 
 _GOOGLE_PRODUCT = Path("/sys/class/dmi/id/product_name")
 _GOOGLE = frozenset({"Google", "Google Compute Engine"})
@@ -60,10 +60,10 @@ class AmbientTokens:
     def fetch(self, audience: str, attempts: Attempts) -> IdentityToken:
         """A token for that audience. Raises: Misused, Unavailable."""
         if why := self.missing():
-            raise Misused(why)
+            raise WrongIdentity(why)
         secret = attempts.make("the provider of OIDC tokens", lambda: _detect(audience))
         if secret is None:
-            raise Misused(_NOWHERE)
+            raise WrongIdentity(_NOWHERE)
         try:
             return IdentityToken(secret, parse_token(secret, self.where))
         except Malformed as error:

@@ -18,7 +18,7 @@ from intoto_action.formats.token import TOKEN_CAP, parse_token, without_tokens
 from intoto_action.keys.attempts import PASSING, Attempts, Passing
 from intoto_action.keys.http_get import Answer, get
 from intoto_action.keys.oidc import IdentityToken
-from intoto_action.reason import Malformed, Misused, Reason, Unavailable
+from intoto_action.reason import Malformed, Reason, Unavailable, WrongIdentity
 
 REQUEST_URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
 REQUEST_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 (a name)
@@ -64,7 +64,7 @@ class GithubTokens:
         """Refuse an address to which the right to ask would go without TLS. Raises: Misused."""
         url = self._environ.get(REQUEST_URL, "").partition("?")[0]
         if url and (fault := issuer_fault(url)):
-            raise Misused(
+            raise WrongIdentity(
                 f"{REQUEST_URL}: expected an https URL, found {fault}: the runner sets it, so who changed it?"
             )
 
@@ -78,7 +78,7 @@ class GithubTokens:
         Raises: Misused when the runner gives none to this job; Unavailable when the server has none.
         """
         if why := self.missing():
-            raise Misused(why)
+            raise WrongIdentity(why)
         self.check(audience)
         base = self._environ[REQUEST_URL]
         url = f"{base}{'&' if '?' in base else '?'}audience={quote(audience, safe='')}"

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from intoto_action.formats.key import PublicKey, public_key_from_crypto, public_key_from_pem
 from intoto_action.keys.key_signer import KeySigner
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, WrongKey
 
 CryptoPrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -133,19 +133,19 @@ def signer_from_pem(text: str, where: str, password: bytes | None) -> PemSigner:
     try:
         private = load_pem_private_key(block.encode(), password if encrypted else None)
     except UnsupportedAlgorithm as error:
-        raise Misused(
+        raise WrongKey(
             f"{where}: the private key is of an algorithm that is not supported: {MAKE_ONE}"
         ) from error
     except (ValueError, TypeError) as error:
-        raise Misused(_unreadable(where, encrypted)) from error
+        raise WrongKey(_unreadable(where, encrypted)) from error
     if not isinstance(private, CryptoPrivateKey):
-        raise Misused(
+        raise WrongKey(
             f"{where}: expected an Ed25519, ECDSA or RSA key, found {_algorithm(private)}: {MAKE_ONE}"
         )
     try:
         key = public_key_from_crypto(private.public_key(), where)
     except Malformed as error:
-        raise Misused(f"{error}: {MAKE_ONE}") from error
+        raise WrongKey(f"{error}: {MAKE_ONE}") from error
     return PemSigner(private, key)
 
 
@@ -155,7 +155,7 @@ def public_key_from_text(text: str, where: str) -> PublicKey:
     Raises: Misused for a certificate; Malformed for anything else that is no public key.
     """
     if "-----BEGIN CERTIFICATE-----" in text:
-        raise Misused(
+        raise WrongKey(
             f"{where}: expected a public key (PEM, BEGIN PUBLIC KEY), found a certificate: take the key out "
             "of it with `openssl x509 -pubkey -noout -in FILE`"
         )
@@ -179,11 +179,13 @@ def _private_block(text: str, where: str) -> str:
     if len(blocks) == 1:
         return blocks[0] + "\n"
     if len(blocks) > 1:
-        raise Misused(f"{where}: expected one private key, found {len(blocks)}: give a file with one of them")
+        raise WrongKey(
+            f"{where}: expected one private key, found {len(blocks)}: give a file with one of them"
+        )
     if any(label in _READ for label in labels):
-        raise Misused(_unreadable(where, encrypted=False))
+        raise WrongKey(_unreadable(where, encrypted=False))
     found = next((_OTHERS[label] for label in labels if label in _OTHERS), None)
-    raise Misused(
+    raise WrongKey(
         f"{where}: expected a private key (PKCS #8 PEM, BEGIN PRIVATE KEY), found {found or _kind(text)}"
     )
 

@@ -16,7 +16,7 @@ from intoto_action.formats.envelope import (
 )
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.key_signer import KeySigner
-from intoto_action.reason import Misused
+from intoto_action.reason import WrongKey
 
 
 def seal(payload_type: str, payload: bytes, signer: Signer, *, keyids: Sequence[str] = ()) -> bytes:
@@ -35,7 +35,7 @@ def append_signature(envelope: Envelope, signer: Signer, keyids: Sequence[str] =
     Raises: Misused when the envelope is no DSSE envelope, or is full.
     """
     if envelope.wrapper is not Wrapper.DSSE:
-        raise Misused(
+        raise WrongKey(
             f"expected a DSSE envelope to append a signature to, found a {envelope.wrapper.value}: "
             "sign the layout anew"
         )
@@ -43,7 +43,7 @@ def append_signature(envelope: Envelope, signer: Signer, keyids: Sequence[str] =
     others = tuple(each for each in envelope.signatures if each.keyid not in wanted)
     signatures = others + _under(wanted, signer.signature(envelope.signed))
     if len(signatures) > MOST_SIGNATURES:
-        raise Misused(
+        raise WrongKey(
             f"expected at most {MOST_SIGNATURES} signatures, found {len(signatures)}: sign the layout anew"
         )
     return encode_dsse(envelope.payload_type, envelope.payload, signatures)

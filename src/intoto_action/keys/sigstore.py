@@ -26,7 +26,7 @@ from intoto_action.keys.tuf_repository import (
     TufRepository,
     first_root_fault,
 )
-from intoto_action.reason import Malformed, Misused, Reason, Unavailable
+from intoto_action.reason import Malformed, Reason, Unavailable, WrongIdentity
 from intoto_action.trust.keyless import LARGEST_ROOT, TrustRoot
 
 TRUST_CONFIG = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"
@@ -107,7 +107,7 @@ class Instance:
         Raises: Misused when there is no signing config.
         """
         if self.signing_config is None:
-            raise Misused(
+            raise WrongIdentity(
                 f"{self.name} has no signing config, so it is not known where to sign: give a client trust config, "
                 "which has both"
             )
@@ -228,21 +228,21 @@ def _first_root(word: str, root_file: Path | None) -> tuple[bytes, Roots | None]
     """The root.json to begin with, and the roots that came with sigstore-python for a public instance."""
     if word in PUBLIC:
         if root_file is not None:
-            raise Misused(
+            raise WrongIdentity(
                 f"--sigstore-root {root_file}: expected beside --sigstore URL only: the {word} instance's came with "
                 "sigstore-python"
             )
         return _embedded(PUBLIC[word])
     if fault := issuer_fault(word):
-        raise Misused(f"--sigstore: expected the https URL of a TUF repository, found {fault}")
+        raise WrongIdentity(f"--sigstore: expected the https URL of a TUF repository, found {fault}")
     if root_file is None:
-        raise Misused(
+        raise WrongIdentity(
             f"--sigstore {word}: expected --sigstore-root FILE beside it, the repository's root.json, had from whoever "
             "runs it on a way that you trust"
         )
     first_root = read_file(root_file, f"--sigstore-root {root_file}")
     if fault := first_root_fault(first_root):
-        raise Misused(
+        raise WrongIdentity(
             f"--sigstore-root {root_file}: expected the root.json of a TUF repository, found {fault}"
         )
     return first_root, None
@@ -264,7 +264,7 @@ def _embedded(url: str) -> tuple[bytes, Roots]:
 def _from_file(path: Path, root_file: Path | None) -> Instance:
     """A client trust config, or a bare trusted root, with which nothing can be signed."""
     if root_file is not None:
-        raise Misused(f"--sigstore-root {root_file}: expected beside --sigstore URL only, found {path}")
+        raise WrongIdentity(f"--sigstore-root {root_file}: expected beside --sigstore URL only, found {path}")
     where = f"--sigstore {path}"
     raw = read_file(path, where)
     try:
@@ -275,7 +275,9 @@ def _from_file(path: Path, root_file: Path | None) -> Instance:
             raise Malformed(where, f"mediaType {TRUST_CONFIG} or {TRUSTED_ROOT}", repr(kind[:120]))
         config = decode(raw, _TrustConfig, where)
     except Malformed as error:
-        raise Misused(f"{error}: give a client trust config, as `cosign` and `sigstore` use it") from error
+        raise WrongIdentity(
+            f"{error}: give a client trust config, as `cosign` and `sigstore` use it"
+        ) from error
     return Instance(f"the trust config {path}", bytes(config.trusted_root), bytes(config.signing_config))
 
 
@@ -287,9 +289,9 @@ def read_file(path: Path, where: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         meant = did_you_mean(str(path), PUBLIC)
-        raise Misused(f"{where} cannot be read: {reason}; give the path of a file{meant}") from error
+        raise WrongIdentity(f"{where} cannot be read: {reason}; give the path of a file{meant}") from error
     if len(raw) > 2 * LARGEST_ROOT:
-        raise Misused(f"{where}: expected at most {2 * LARGEST_ROOT} bytes, found more")
+        raise WrongIdentity(f"{where}: expected at most {2 * LARGEST_ROOT} bytes, found more")
     return raw
 
 

@@ -16,7 +16,7 @@ import msgspec
 from intoto_action.formats.token import without_tokens
 from intoto_action.keys.attempts import PASSING, Attempts, Passing
 from intoto_action.keys.http_get import innermost, retry_after
-from intoto_action.reason import IntotoActionError, Misused, Reason, Unavailable
+from intoto_action.reason import IntotoActionError, Reason, Unavailable, WrongIdentity
 
 if TYPE_CHECKING:
     import requests
@@ -86,7 +86,7 @@ class Fulcio:
         try:
             answer = asked(self._attempts, f"Fulcio {self.url}", work, secrets)
         except Refused as refusal:
-            raise Misused(
+            raise WrongIdentity(
                 f"Fulcio {self.url} gave no certificate for this token: {refusal}. Does this Sigstore take tokens of "
                 f"{identity.issuer[:200]}, and is --sigstore the right one?"
             ) from None

@@ -23,7 +23,7 @@ from intoto_action.keys.pem import (
     signer_from_pem,
     unwrap,
 )
-from intoto_action.reason import Misused
+from intoto_action.reason import WrongKey
 
 VARIABLE_SCHEME = "env:"
 KEYLESS = "keyless:"
@@ -80,7 +80,7 @@ def open_signer(
         secret = _secret(password_env, environ, prompt)
         signer = kind.open(word, Access(environ=environ, public=public, secret=secret, seconds=seconds))
     if public is not None and public.fingerprint != signer.key.fingerprint:
-        raise Misused(
+        raise WrongKey(
             f"expected KEY to be the private part of --public-key ({public}), found {signer.key}: nothing is signed"
         )
     return signer
@@ -166,14 +166,14 @@ def password_from(name: str, environ: Mapping[str, str]) -> bytes:
     Raises: Misused when there is none, or `name` is no name of a variable.
     """
     if not _VARIABLE.match(name) or (name not in environ and _MAY_BE_A_KEY.search(name)):
-        raise Misused(
+        raise WrongKey(
             "expected the name of an environment variable after --password-env, found something else (it "
             "is not shown, it may be the password); put it into a variable and give the name of that variable"
         )
     password = environ.get(name, "")
     if not password:
         where = f"the password in the environment variable {name}"
-        raise Misused(_EMPTY.format(where=where, state="empty, or not set"))
+        raise WrongKey(_EMPTY.format(where=where, state="empty, or not set"))
     return password.encode(errors="surrogateescape")
 
 
@@ -196,14 +196,14 @@ def parse_key_word(word: str, what: str, environ: Mapping[str, str]) -> KeyWord:
     if word.startswith(VARIABLE_SCHEME):
         name = word.removeprefix(VARIABLE_SCHEME)
         if not _VARIABLE.match(name):
-            raise Misused(
+            raise WrongKey(
                 f"expected the name of an environment variable after {VARIABLE_SCHEME}, found something else "
                 f"(not shown: it may be a key); give env:NAME, and put the {what} into NAME"
             )
         shown = name if name in environ or not _MAY_BE_A_KEY.search(name) else "(not shown: it may be a key)"
         return KeyWord(f"the {what} in the environment variable {shown}", variable=name)
     if _NO_PATH.search(word):
-        raise Misused(
+        raise WrongKey(
             f"expected the path of a PEM file or env:NAME for the {what}, found something that can be neither (it "
             "is not shown: it may be a key)"
         )
@@ -225,12 +225,12 @@ def check_private_word(word: str) -> None:
     Raises: Misused.
     """
     if holds_pem(word):
-        raise Misused(
+        raise WrongKey(
             "the key itself stands on the command line, where every process can read it: put it into an "
             "environment variable and give env:NAME, and replace this key, because it is no secret any more"
         )
     if word.startswith(KEYLESS):
-        raise Misused(
+        raise WrongKey(
             f"expected a key, found {word[:40]!r}: {KEYLESS} stands alone, where record, sign, layout sign and attach "
             "have --keyless"
         )
@@ -241,7 +241,7 @@ def check_private_word(word: str) -> None:
         and not word.startswith(VARIABLE_SCHEME)
         and not os.path.lexists(word)
     ):
-        raise Misused(_unknown_scheme(scheme.group(1)))
+        raise WrongKey(_unknown_scheme(scheme.group(1)))
 
 
 def _unknown_scheme(scheme: str) -> str:
@@ -286,7 +286,7 @@ def _secret(
         if password_env:
             return password_from(password_env, environ).decode(errors="surrogateescape")
         if prompt is None:
-            raise Misused(f"the {question} is needed: give --password-env VAR with it in the variable VAR")
+            raise WrongKey(f"the {question} is needed: give --password-env VAR with it in the variable VAR")
         return prompt(question)
 
     return ask
@@ -304,13 +304,13 @@ def _variable(named: KeyWord, environ: Mapping[str, str]) -> bytes:
     where = named.where
     text = environ.get(named.variable)
     if text is None or not text.strip():
-        raise Misused(
+        raise WrongKey(
             _EMPTY.format(
                 where=where, state="not there: the variable is not set" if text is None else "empty"
             )
         )
     if len(text) > TEXT_CAP:
-        raise Misused(f"{where}: expected at most {TEXT_CAP} characters, found {len(text)}")
+        raise WrongKey(f"{where}: expected at most {TEXT_CAP} characters, found {len(text)}")
     return unwrap(text).encode(errors="surrogatepass")
 
 
@@ -322,15 +322,15 @@ def _file(named: KeyWord, cap: int) -> tuple[bytes, int]:
             state = os.fstat(file.fileno())
             raw = file.read(cap + 1)
     except UnicodeEncodeError as error:
-        raise Misused(f"{where} cannot be a path: it is not UTF-8") from error
+        raise WrongKey(f"{where} cannot be a path: it is not UTF-8") from error
     except OSError as error:
-        raise Misused(
+        raise WrongKey(
             f"{where} cannot be read: {error.strerror}; give the path of a PEM file, or env:NAME"
         ) from None  # the error holds the word, which may be a key
     if len(raw) > cap:
-        raise Misused(f"{where}: expected a file with a key of at most {cap} bytes, found more")
+        raise WrongKey(f"{where}: expected a file with a key of at most {cap} bytes, found more")
     if not raw.strip():
-        raise Misused(f"{where} is empty: give the path of a PEM file, or env:NAME")
+        raise WrongKey(f"{where} is empty: give the path of a PEM file, or env:NAME")
     return raw, state.st_mode & 0o777 if stat.S_ISREG(state.st_mode) else 0
 
 
@@ -338,7 +338,7 @@ def _decoded(raw: bytes, where: str) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Misused(
+        raise WrongKey(
             f"{where}: expected PEM text, found binary data: convert DER with `openssl pkey -inform DER`"
         ) from error
 
@@ -355,7 +355,7 @@ def _password(
     if password_env:
         return password_from(password_env, environ)
     if prompt is None:
-        raise Misused(f"{where} is encrypted: give --password-env VAR with its password in the variable VAR")
+        raise WrongKey(f"{where} is encrypted: give --password-env VAR with its password in the variable VAR")
     return prompt(f"Password of {where}").encode()
 
 

@@ -18,7 +18,7 @@ from intoto_action.keys.words import (
     parse_key_word,
     password_from,
 )
-from intoto_action.reason import Misused
+from intoto_action.reason import WrongKey
 
 if TYPE_CHECKING:
     from intoto_action.record.expected import ExpectedStep  # a layout is seldom given, and costs a start
@@ -102,11 +102,11 @@ class Credentials(msgspec.Struct, frozen=True):
         Raises: Misused.
         """
         if self.missing(environ):
-            raise Misused(f"--key: {self._why_missing(environ)}; or say --if-no-credentials unsigned")
+            raise WrongKey(f"--key: {self._why_missing(environ)}; or say --if-no-credentials unsigned")
         if kind := elsewhere(self.uri):
             kind.check(self.uri, environ)
             if kind.needs_public_key and not self.public:
-                raise Misused(f"--key: {self.where} needs its public key beside it: give --public-key PUB")
+                raise WrongKey(f"--key: {self.where} needs its public key beside it: give --public-key PUB")
             if self.password_env:
                 password_from(self.password_env, environ)
         if self.public:
@@ -114,11 +114,11 @@ class Credentials(msgspec.Struct, frozen=True):
         if not self.path:
             return
         if not os.access(self.path, os.R_OK):
-            raise Misused(f"--key: {self.where} cannot be read; expected a PEM file, or env:NAME")
+            raise WrongKey(f"--key: {self.where} cannot be read; expected a PEM file, or env:NAME")
         if Path(self.path).is_dir():
-            raise Misused(f"--key: {self.where} is a directory; expected a PEM file, or env:NAME")
+            raise WrongKey(f"--key: {self.where} is a directory; expected a PEM file, or env:NAME")
         if self.path.endswith(".pub"):
-            raise Misused(
+            raise WrongKey(
                 f"--key: {self.where} is a public key; give the private one, the file without .pub beside it"
             )
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
-from intoto_action.reason import Misused
+from intoto_action.reason import Misused, NotRecordable
 
 Progress = Callable[[int, int], None]
 """Takes the files and the bytes that were hashed since the last call."""
@@ -79,7 +79,7 @@ def digest_file(path: str, progress: Progress) -> bytes:
         or (after.st_mtime_ns, after.st_ctime_ns) != (before.st_mtime_ns, before.st_ctime_ns)
         or not after.st_nlink
     ):
-        raise Misused(
+        raise NotRecordable(
             f"{path!r} changed while it was recorded; what else writes there? Stop it, and record again"
         )
     progress(1, length)
@@ -88,7 +88,9 @@ def digest_file(path: str, progress: Progress) -> bytes:
 
 def _large(descriptor: int, path: str, status: os.stat_result, progress: Progress) -> tuple[bytes, int]:
     if not stat.S_ISREG(status.st_mode):
-        raise Misused(f"{path!r} is no regular file any more: it changed while it was recorded; try again")
+        raise NotRecordable(
+            f"{path!r} is no regular file any more: it changed while it was recorded; try again"
+        )
     sha256 = hashlib.sha256()
     buffer = memoryview(bytearray(_BUFFER))
     length = unsaid = 0
@@ -168,7 +170,7 @@ def _gather(
         with open(take, "rb", closefd=False) as results:
             for kind, number, size, body in _records(results.read1):
                 if kind == _FAULT:
-                    raise Misused(body.decode(errors="replace"))
+                    raise NotRecordable(body.decode(errors="replace"))
                 if kind == _DONE:
                     digests = body.hex()
                     places = chunks[number]
@@ -181,7 +183,7 @@ def _gather(
         os.close(take)
         _end(children)
     if missing:
-        raise Misused(
+        raise NotRecordable(
             "a process that hashed files was ended from outside; is there memory enough? Record again"
         )
     return found
@@ -251,10 +253,10 @@ def _chunks(count: int) -> list[range]:
 
 def _unreadable(path: str, error: OSError) -> Misused:
     if isinstance(error, FileNotFoundError):
-        return Misused(
+        return NotRecordable(
             f"{path!r} vanished while it was recorded; what else works there? Stop it, and record again"
         )
-    return Misused(
+    return NotRecordable(
         f"{path!r} cannot be read ({error.strerror}), so it cannot be recorded; run as a user who may read it, "
         "or leave it out with --exclude"
     )

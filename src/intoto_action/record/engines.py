@@ -12,7 +12,7 @@ import msgspec
 
 from intoto_action.formats.reference import parse_digest
 from intoto_action.formats.strict_json import MIB, decode
-from intoto_action.reason import Malformed, Misused, Unavailable
+from intoto_action.reason import Malformed, NotRecordable, Unavailable
 from intoto_action.store.command import run
 
 _SECONDS = 60.0
@@ -54,7 +54,7 @@ def config_digest_in_engines(name: str, environ: Mapping[str, str]) -> tuple[str
                 found[engine] = digest
     if len(set(found.values())) > 1:
         both = ", ".join(f"{engine} {digest}" for engine, digest in found.items())
-        raise Misused(
+        raise NotRecordable(
             f"image:{name} is not the same image in both engines ({both}): say which one you built with "
             f"image:{name}@iidfile:PATH"
         )
@@ -118,7 +118,7 @@ def _config_in_tar(name: str, process: subprocess.Popen[bytes]) -> str:
             if member.name == "manifest.json":
                 configs = [each.config for each in decode(content, list[_Saved], f"saved image {name}")]
     if len(configs) != 1 or configs[0] not in digests:
-        raise Misused(
+        raise NotRecordable(
             f"image:{name}: expected one image in what docker saves, found {len(configs)}; say "
             f"image:{name}@iidfile:PATH with the file that the build wrote"
         )

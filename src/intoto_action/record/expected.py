@@ -12,7 +12,7 @@ from intoto_action.formats.layout import LAYOUT_CAP, Layout, Step, parse_layout
 from intoto_action.formats.spelling import did_you_mean
 from intoto_action.keys.interface import Signer
 from intoto_action.keys.keyless import certificate_of
-from intoto_action.reason import Misused
+from intoto_action.reason import Misused, WrongIdentity, WrongKey
 from intoto_action.store.files import read_capped
 from intoto_action.trust.identities import differences
 
@@ -45,7 +45,7 @@ class ExpectedStep:
     def check_key(self, key: Key) -> None:
         """Raises: Misused when a link of this step by that key would not count."""
         if not any(key.fingerprint == each.fingerprint for each in self._functionaries):
-            raise Misused(
+            raise WrongKey(
                 f"--key: expected a functionary of step {self._step.name!r} in {self._path} ({self._listed}), found "
                 f"{key}: verification would refuse the link; give the right key, or put this one into the layout"
             )
@@ -53,7 +53,7 @@ class ExpectedStep:
     def check_takes_identities(self) -> None:
         """Raises: Misused when no link without a key would count for this step."""
         if not any(isinstance(each, Identity) for each in self._functionaries):
-            raise Misused(
+            raise WrongIdentity(
                 f"--keyless: expected an identity among the functionaries of step {self._step.name!r} in {self._path}, "
                 f"found keys only ({self._listed}): verification would refuse the link; sign with --key, or put the "
                 "identity into the layout"
@@ -63,7 +63,7 @@ class ExpectedStep:
         """Raises: Misused when a link of this step under that certificate would not count."""
         identities = [each for each in self._functionaries if isinstance(each, Identity)]
         if not any(not list(differences(each, certificate)) for each in identities):
-            raise Misused(
+            raise WrongIdentity(
                 f"--keyless: expected a functionary of step {self._step.name!r} in {self._path} ({self._listed}), "
                 f"found {certificate}: verification would refuse the link; sign in the right workflow, on the right "
                 "ref, or put this identity into the layout"

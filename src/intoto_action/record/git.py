@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from intoto_action.reason import Misused
+from intoto_action.reason import Misused, NotRecordable
 from intoto_action.record.git_objects import DIRECTORY, EXECUTABLE, SUBMODULE, SYMLINK, Entry, Repository
 from intoto_action.record.leftovers import nothing_left_running
 from intoto_action.record.walk import require_regular, status_of, unreadable
@@ -39,7 +39,7 @@ def tracked_files(base: str, environ: Mapping[str, str], excluded: Callable[[str
         head = repository.head()
         wanted = environ.get(_EVENT_COMMIT, "")
         if wanted and head != wanted:
-            raise Misused(
+            raise NotRecordable(
                 f"git:tracked: HEAD is {head}, and the event's commit ({_EVENT_COMMIT}) is {wanted}: what is checked "
                 "out is not what the run is about; check that commit out, or name the files"
             )
@@ -160,7 +160,7 @@ def _check_kind(base: str, entry: Entry) -> None:
     """Raises: Misused for what HEAD tracks and a link cannot hold."""
     name = entry.name
     if entry.mode == SUBMODULE:
-        raise Misused(
+        raise NotRecordable(
             f"git:tracked: {name!r} is a submodule, whose files this repository does not track: say --exclude {name}, "
             f"and name what you need of it as a pattern of its own"
         )
@@ -168,7 +168,7 @@ def _check_kind(base: str, entry: Entry) -> None:
         return
     mode = status_of(f"{base}/{name}", name).st_mode
     if stat.S_ISDIR(mode):
-        raise Misused(
+        raise NotRecordable(
             f"git:tracked: {name!r} is a symlink to a directory, whose files need not be tracked: say --exclude "
             f"{name}, and name that directory, if you need it, as a pattern of its own"
         )
@@ -179,7 +179,7 @@ def _differs(names: list[str], where: str) -> Misused:
     listed = ", ".join(repr(name) for name in names[:5]) + (
         f" and {len(names) - 5} more" if len(names) > 5 else ""
     )
-    return Misused(
+    return NotRecordable(
         f"git:tracked: {listed} differ from HEAD {where}: commit or restore them, or record them by name; a file "
         "that git converts when it is checked out (line ends, Git LFS, a filter) is never byte for byte that of HEAD"
     )

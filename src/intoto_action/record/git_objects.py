@@ -19,7 +19,7 @@ from typing import Self
 
 import msgspec
 
-from intoto_action.reason import Misused
+from intoto_action.reason import Misused, NotRecordable
 from intoto_action.store.files import read_capped
 
 REGULAR, EXECUTABLE, SYMLINK, DIRECTORY, SUBMODULE = "100644", "100755", "120000", "40000", "160000"
@@ -84,7 +84,7 @@ class Repository:
         """The id of the commit that is checked out. Raises: Misused when there is none."""
         head = os.fsdecode(self._run("rev-parse", "--verify", "HEAD")).strip()
         if not re.fullmatch(rf"[0-9a-f]{{{_FORMATS[self._kind]}}}", head):
-            raise Misused(f"git:tracked: expected HEAD to be a commit, git found {head[:100]!r}")
+            raise NotRecordable(f"git:tracked: expected HEAD to be a commit, git found {head[:100]!r}")
         return head
 
     def tree_of(self, commit: str) -> str:
@@ -92,7 +92,9 @@ class Repository:
         first = self._object(commit, "commit").partition(b"\n")[0]
         word, _, tree = first.decode("ascii", errors="replace").partition(" ")
         if word != "tree":
-            raise Misused(f"git:tracked: commit {commit} names no tree; is the repository whole (git fsck)?")
+            raise NotRecordable(
+                f"git:tracked: commit {commit} names no tree; is the repository whole (git fsck)?"
+            )
         return tree
 
     def entries(self, tree: str) -> Iterator[Entry]:
@@ -104,7 +106,7 @@ class Repository:
             mode, _, name = raw[at : max(end, at)].partition(b" ")
             at = end + 1 + length
             if end < 0 or at > len(raw) or name in {b"", b".", b".."} or b"/" in name:
-                raise Misused(
+                raise NotRecordable(
                     f"git:tracked: tree {tree} has an entry that no file can have; see what git fsck says"
                 )
             kind = REGULAR if os.fsdecode(mode) == _REGULAR_ONCE else os.fsdecode(mode)
@@ -129,13 +131,13 @@ class Repository:
         reader = self._start_reader()
         stdin, stdout = reader.stdin, reader.stdout
         if stdin is None or stdout is None:
-            raise Misused("git:tracked: git has no standard streams")
+            raise NotRecordable("git:tracked: git has no standard streams")
         with suppress(BrokenPipeError):
             stdin.write(f"{identity}\n".encode())
             stdin.flush()
         said = stdout.readline(200).decode("ascii", errors="replace").split()
         if len(said) != 3 or said[1] != kind or not said[2].isdecimal() or int(said[2]) > _LARGEST_OBJECT:
-            raise Misused(
+            raise NotRecordable(
                 f"git:tracked: expected {kind} {identity} in the repository of {self._base}, git found "
                 f"{' '.join(said[1:]) or 'nothing'!r}; is it whole (git fsck), and not a clone without trees?"
             )
@@ -144,7 +146,7 @@ class Repository:
         hasher = self.hasher(kind, len(content))
         hasher.update(content)
         if hasher.hexdigest() != identity:
-            raise Misused(
+            raise NotRecordable(
                 f"git:tracked: the repository of {self._base} has other content under {kind} {identity}: it is broken, "
                 "or somebody forged it; clone it again"
             )
@@ -179,7 +181,7 @@ class Repository:
             raise _cannot_start(error) from error
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip()[-500:]
-            raise Misused(f"git:tracked: git {words[0]} for {self._base} failed: {said}")
+            raise NotRecordable(f"git:tracked: git {words[0]} for {self._base} failed: {said}")
         return done.stdout
 
     def _borrowing_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
@@ -205,7 +207,7 @@ class Repository:
         said = self._extensions()
         kind, references = said.get("objectformat", "sha1"), said.get("refstorage", "files")
         if kind not in _FORMATS or references not in _REFERENCES:
-            raise Misused(
+            raise NotRecordable(
                 f"git:tracked: expected a repository with sha1 or sha256, and files or reftable, found {kind[:40]!r} "
                 f"and {references[:40]!r}; name the files instead"
             )
@@ -239,7 +241,7 @@ def _top(base: Path) -> Path:
         git = directory / _GIT
         if git.is_file() or (git / "HEAD").exists():
             return directory
-    raise Misused(
+    raise NotRecordable(
         f"git:tracked: {base} is in no git repository; check one out there, or name files and directories"
     )
 
@@ -252,10 +254,10 @@ def _git_directory(top: Path) -> Path:
     said = os.fsdecode(read_capped(git, _LARGEST_POINTER, "git:tracked")).strip()
     word, _, path = said.partition(": ")
     if word != "gitdir" or not path or "\0" in path:
-        raise Misused(f"git:tracked: expected 'gitdir: PATH' in {git}, found {said[:100]!r}")
+        raise NotRecordable(f"git:tracked: expected 'gitdir: PATH' in {git}, found {said[:100]!r}")
     directory = top / path
     if not directory.is_dir():
-        raise Misused(f"git:tracked: {git} points to {path}, and there is no such directory")
+        raise NotRecordable(f"git:tracked: {git} points to {path}, and there is no such directory")
     return directory
 
 
@@ -266,9 +268,9 @@ def _common_directory(own: Path) -> Path:
         return own
     path = os.fsdecode(read_capped(pointer, _LARGEST_POINTER, "git:tracked")).strip()
     if not path or "\0" in path:
-        raise Misused(f"git:tracked: expected a path in {pointer}, found {path[:100]!r}")
+        raise NotRecordable(f"git:tracked: expected a path in {pointer}, found {path[:100]!r}")
     return own / path
 
 
 def _cannot_start(error: OSError) -> Misused:
-    return Misused(f"git:tracked: git cannot be started ({error.strerror}); is it installed?")
+    return NotRecordable(f"git:tracked: git cannot be started ({error.strerror}); is it installed?")

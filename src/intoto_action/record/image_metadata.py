@@ -17,7 +17,7 @@ from intoto_action.formats.artifact import IMAGE_SCHEME, OCI_SCHEME, Artifacts, 
 from intoto_action.formats.reference import parse_digest, parse_registry_reference
 from intoto_action.formats.spelling import quoted
 from intoto_action.formats.strict_json import MIB, decode
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, NotRecordable
 from intoto_action.store.files import read_capped
 
 _CAP = 4 * MIB
@@ -87,7 +87,7 @@ def read_image_metadata(word: str, base: str) -> BuiltImages:
     try:
         return _images(raw)
     except Malformed as error:
-        raise Misused(
+        raise NotRecordable(
             f"{_WHERE}: expected the JSON that `docker buildx build --metadata-file` writes; {error.where}: expected "
             f"{error.expected}, found {error.found}"
         ) from error
@@ -102,7 +102,7 @@ def check_context(built: BuiltImages, materials: Artifacts) -> None:
     """
     files = [name for name in materials if not name.startswith((OCI_SCHEME, IMAGE_SCHEME))]
     if built.context is None and files:
-        raise Misused(
+        raise NotRecordable(
             f"{_WHERE}: expected provenance ({_PROVENANCE}) that says what was built, because files are recorded as "
             f"materials ({len(files)} of them, such as {quoted(files[0])}), found none: nobody can tell whether they "
             "went in. A newer buildx writes it, unless BUILDX_METADATA_PROVENANCE=disabled is set; or record no files "
@@ -110,7 +110,7 @@ def check_context(built: BuiltImages, materials: Artifacts) -> None:
         )
     if built.context and files:
         address = _USER_INFO.sub("//", built.context)
-        raise Misused(
+        raise NotRecordable(
             f"{_WHERE}: expected a build of the files that are recorded as materials ({len(files)} of them, such as "
             f"{quoted(files[0])}), found one that BuildKit fetched from {quoted(address)} itself, so that what is in "
             "the workspace did not go in: give docker/build-push-action `context: .`, or record no files as materials "

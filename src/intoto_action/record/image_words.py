@@ -18,7 +18,7 @@ from intoto_action.formats.reference import (
     parse_reference,
     parse_registry_reference,
 )
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, NotRecordable
 
 _DIGEST_FILE = "digestfile:"
 _IIDFILE = "iidfile:"
@@ -67,7 +67,7 @@ def parse_image_word(word: str) -> ImageWord:
     try:
         return _parse(word, scheme, rest)
     except Malformed as error:
-        raise Misused(f"{word!r}: expected {error.expected}, found {error.found}") from error
+        raise NotRecordable(f"{word!r}: expected {error.expected}, found {error.found}") from error
 
 
 def _parse(word: str, scheme: str, rest: str) -> ImageWord:
@@ -109,12 +109,12 @@ def _called(scheme: str, text: str, reference: Reference) -> str:
 
 def _from_file(word: str, scheme: str, name: str, where: str) -> ImageWord:
     if scheme == OCI_SCHEME and where.startswith(_IIDFILE):
-        raise Misused(
+        raise NotRecordable(
             f"{word!r}: an iidfile holds the digest of the image's config, which no registry knows the image by; say "
             f"{IMAGE_SCHEME}{name}@{where}, or give oci: the digest that the push printed (--digestfile)"
         )
     if scheme == IMAGE_SCHEME and where.startswith(_DIGEST_FILE):
-        raise Misused(
+        raise NotRecordable(
             f"{word!r}: a digestfile holds the digest of the manifest, and image: is the digest of the config; say "
             f"{OCI_SCHEME}{name}@{where}, or give image: the file that the build wrote with --iidfile"
         )
@@ -123,7 +123,7 @@ def _from_file(word: str, scheme: str, name: str, where: str) -> ImageWord:
     name, hash_, label = name.partition("#")
     reference = parse_registry_reference(name)
     if not path:
-        raise Misused(f"{word!r}: expected a path after {kind}:")
+        raise NotRecordable(f"{word!r}: expected a path after {kind}:")
     return ImageWord(
         word=word,
         scheme=scheme,
@@ -137,13 +137,13 @@ def _from_file(word: str, scheme: str, name: str, where: str) -> ImageWord:
 
 def _in_directory(word: str, scheme: str, where: str, name: str | None) -> ImageWord:
     if scheme == OCI_SCHEME:
-        raise Misused(
+        raise NotRecordable(
             f"{word!r}: an image directory has no repository that oci: could name; say {IMAGE_SCHEME}{where}, or "
             f"{OCI_SCHEME}REPOSITORY@sha256:… with the digest of its manifest"
         )
     directory = parse_reference(where)
     if not isinstance(directory, DirectoryReference):
-        raise Misused(f"{word!r}: expected {IMAGE_DIRECTORY_SCHEME}DIR[:TAG|@DIGEST]")
+        raise NotRecordable(f"{word!r}: expected {IMAGE_DIRECTORY_SCHEME}DIR[:TAG|@DIGEST]")
     plain, hash_, label = (name or "").partition("#")
     called = f"{IMAGE_DIRECTORY_SCHEME}{directory.directory}"
     if name:
@@ -163,5 +163,5 @@ def _label(word: str, label: str, given: bool) -> str:
     if not given:
         return ""
     if not label or len(label) > 128 or not all(c.isascii() and (c.isalnum() or c in "._-/") for c in label):
-        raise Misused(f"{word!r}: expected a label such as linux/arm64 after #, found {label[:100]!r}")
+        raise NotRecordable(f"{word!r}: expected a label such as linux/arm64 after #, found {label[:100]!r}")
     return label

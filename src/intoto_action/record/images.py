@@ -11,7 +11,7 @@ from intoto_action.deadline import Deadline
 from intoto_action.formats.artifact import OCI_SCHEME, Artifacts, Digests
 from intoto_action.formats.oci import MANIFEST_CAP, Index, Manifest, parse_manifest, platforms
 from intoto_action.formats.reference import DirectoryReference, Image, Reference, parse_digest
-from intoto_action.reason import Denied, Malformed, Misused
+from intoto_action.reason import Denied, Malformed, Misused, NotRecordable
 from intoto_action.record.engines import config_digest_in_engines
 from intoto_action.record.image_words import ImageWord, Source, parse_image_word
 from intoto_action.record.leftovers import nothing_left_running
@@ -68,7 +68,7 @@ def check_product_words(words: Iterable[str]) -> None:
     """
     for word in [parse_image_word(each) for each in words]:
         if word.scheme == OCI_SCHEME and word.source is Source.NAME:
-            raise Misused(
+            raise NotRecordable(
                 f"--products {word.word}: expected the digest that this build computed, found "
                 f"{'a tag' if _reference(word).tag else 'only a name'}, behind which a registry can put any image; say "
                 f"oci:{word.name}@digestfile:PATH, oci:{word.name}@sha256:…, or --image-metadata"
@@ -94,7 +94,7 @@ def merge(artifacts: Artifacts, more: Artifacts, where: str) -> Artifacts:
     """Both together. Raises: Misused when they give different digests for one name; `where` names the flag."""
     for name, digests in more.items():
         if artifacts.get(name, digests) != digests:
-            raise Misused(
+            raise NotRecordable(
                 f"{where}: {name} has two digests, {artifacts[name]} and {digests}; give each a label, such as "
                 f"{name}#linux/arm64"
             )
@@ -120,7 +120,7 @@ def _digest_in_file(word: ImageWord, path: Path) -> str:
     try:
         return parse_digest(text)
     except Malformed as error:
-        raise Misused(
+        raise NotRecordable(
             f"{word.word}: expected {error.expected} in {path}, found {text[:100]!r}; which program wrote it?"
         ) from error
 
@@ -136,7 +136,7 @@ def _config_digest(word: ImageWord, here: Here, *, from_registry: bool) -> str:
     for note in silent:
         here.tell(note)
     if not from_registry and not reference.digest:
-        raise Misused(
+        raise NotRecordable(
             f"--products {word.word}: neither docker nor podman has this image, and what a registry has under that "
             f"name need not be what was built here; say {word.scheme}{word.name}@iidfile:PATH"
         )
@@ -154,7 +154,7 @@ def _config_in_store(word: ImageWord, reference: Reference | DirectoryReference,
     except Denied as error:
         raise _not_there(word, error) from error
     if not isinstance(manifest, Manifest):
-        raise Misused(
+        raise NotRecordable(
             f"{word.word}: expected an image, found an index in an index; name one of its images by digest"
         )
     return parse_digest(manifest.config.digest)
@@ -166,7 +166,7 @@ def _platform(word: ImageWord, index: Index) -> str:
     wanted = [child for child in children if not word.label or child.name == word.label]
     if len(wanted) != 1:
         names = ", ".join(child.name for child in children) or "none"
-        raise Misused(
+        raise NotRecordable(
             f"{word.word}: an index has no config of its own, and this one has the platforms {names}; say which with "
             f"{word.scheme}{word.name}#linux/amd64"
         )
@@ -178,7 +178,7 @@ def _resolve(reference: Reference, here: Here) -> Image:
     try:
         return store.resolve(reference)
     except Denied as error:
-        raise Misused(f"oci:{reference}: {error}; is the name right, and may you read it?") from error
+        raise NotRecordable(f"oci:{reference}: {error}; is the name right, and may you read it?") from error
 
 
 def _open(reference: Reference | DirectoryReference, here: Here) -> Store:
@@ -192,10 +192,10 @@ def _open(reference: Reference | DirectoryReference, here: Here) -> Store:
 
 
 def _not_there(word: ImageWord, error: Denied) -> Misused:
-    return Misused(f"{word.word}: {error}; is the name right, and is the image there?")
+    return NotRecordable(f"{word.word}: {error}; is the name right, and is the image there?")
 
 
 def _reference(word: ImageWord) -> Reference:
     if word.reference is None:
-        raise Misused(f"{word.word}: expected an image in a registry or an engine")
+        raise NotRecordable(f"{word.word}: expected an image in a registry or an engine")
     return word.reference

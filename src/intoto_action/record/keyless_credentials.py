@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from intoto_action.reason import Misused
+from intoto_action.reason import WrongIdentity
 
 if TYPE_CHECKING:
     from intoto_action.record.expected import ExpectedStep
@@ -31,7 +31,7 @@ class KeylessCredentials(msgspec.Struct, frozen=True):
     def check(self, environ: Mapping[str, str]) -> None:
         """Refuse before the command what could not be signed after it. Raises: Misused."""
         if lack := self.lack(environ):
-            raise Misused(f"--keyless: {lack}; or say --if-no-credentials unsigned")
+            raise WrongIdentity(f"--keyless: {lack}; or say --if-no-credentials unsigned")
         self.check_words(environ)
 
     def check_expected(self, expected: ExpectedStep, environ: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from intoto_action.reason import Misused, Unavailable
+from intoto_action.reason import NotRecordable, Unavailable
 from intoto_action.record.descendants import end_descendants
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -40,7 +40,7 @@ def nothing_left_running(what: str) -> Iterator[None]:
     finally:
         _adopt_orphans(False)
     if survivors:
-        raise Misused(
+        raise NotRecordable(
             f"{what}: a program that was asked left processes that cannot be ended: {', '.join(survivors)}; they could "
             "change what was recorded, so nothing is"
         )

@@ -9,7 +9,7 @@ from enum import Enum
 import msgspec
 
 from intoto_action.formats.artifact import DIRECTORY_SCHEME, IMAGE_SCHEME, OCI_SCHEME, SCHEME, name_fault
-from intoto_action.reason import Misused
+from intoto_action.reason import NotRecordable
 
 GIT_TRACKED = "git:tracked"
 BASE = "."
@@ -39,7 +39,7 @@ def parse_pattern(word: str, base: str) -> Pattern:
     Raises: Misused for a path outside the base, or a scheme that record does not know.
     """
     if not word.strip() or "\x00" in word:
-        raise Misused(
+        raise NotRecordable(
             "an empty pattern: give a file, a directory, a glob, git:tracked, dir:PATH, oci:… or image:…"
         )
     if word == GIT_TRACKED:
@@ -49,7 +49,7 @@ def parse_pattern(word: str, base: str) -> Pattern:
     if word.startswith(DIRECTORY_SCHEME):
         return Pattern(word, Kind.DIRECTORY, _directory(word, base))
     if scheme := SCHEME.match(word):
-        raise Misused(
+        raise NotRecordable(
             f"pattern {word!r}: {scheme.group()} is none of git:tracked, dir:, oci:, image:; a file is named by its "
             f"path alone, and a file whose name looks like {scheme.group()}… cannot be recorded"
         )
@@ -66,7 +66,7 @@ def inside(path: str, base: str) -> str:
         relative = _relative_to(path, base) or _relative_to(path, os.path.realpath(base)) or ""
     relative = posixpath.normpath(relative) if relative else ".."
     if relative == ".." or relative.startswith("../"):
-        raise Misused(
+        raise NotRecordable(
             f"{path!r} lies outside {base!r}: names of artifacts are relative to the directory in which record runs; "
             "run it in a directory that holds everything to be recorded"
         )
@@ -87,9 +87,9 @@ def _directory(word: str, base: str) -> str:
     path = word.removeprefix(DIRECTORY_SCHEME)
     relative = inside(path, base) if path else BASE
     if relative == BASE:
-        raise Misused(
+        raise NotRecordable(
             f"pattern {word!r}: expected a directory below the one in which record runs; found that one"
         )
     if fault := name_fault(relative):
-        raise Misused(f"pattern {word!r}: {fault}")
+        raise NotRecordable(f"pattern {word!r}: {fault}")
     return relative

@@ -15,7 +15,7 @@ from intoto_action.formats.link import Link
 from intoto_action.formats.oci import digest_of
 from intoto_action.formats.strict_json import DOCUMENT_CAP
 from intoto_action.keys.interface import Signer
-from intoto_action.reason import Malformed, Misused, Unavailable
+from intoto_action.reason import Malformed, Misused, Unavailable, WrongFile
 from intoto_action.record.step import payload_of
 from intoto_action.store.files import read_plain
 from intoto_action.store.link_directory import link_file_name, unsigned_file_name, write_link
@@ -43,9 +43,9 @@ def check_directory(directory: Path) -> None:
     while not os.path.lexists(place):
         place = place.parent
     if not place.is_dir():
-        raise Misused(f"--link-dir: expected a directory, found a file at {place}; give another place")
+        raise WrongFile(f"--link-dir: expected a directory, found a file at {place}; give another place")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise Misused(f"--link-dir: {place} cannot be written by this user; give another place")
+        raise WrongFile(f"--link-dir: {place} cannot be written by this user; give another place")
 
 
 def publish_signed(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from intoto_action.keys.memory import clear_dumpable
-from intoto_action.reason import Misused
+from intoto_action.reason import NotRecordable
 from intoto_action.record.supervisor import FORWARDED, REQUESTS, Report, fork_supervisor
 
 _REQUEST = {int(number): request for request, number in REQUESTS.items()}
@@ -64,12 +64,12 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> Outco
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     report = _report(told, os.waitstatus_to_exitcode(status))
     if report.not_started:
-        raise Misused(
+        raise NotRecordable(
             f"the command {command[0]!r} cannot be started: {report.not_started}; is it installed, on the PATH and "
             "executable?"
         )
     if report.survivors:
-        raise Misused(
+        raise NotRecordable(
             f"the command left processes that cannot be ended: {', '.join(report.survivors)}; they could change what "
             "was recorded, so nothing is; let the command wait for what it starts"
         )
@@ -81,7 +81,7 @@ def _report(told: bytes, code: int) -> Report:
     """Raises: Misused when the supervisor did not live to make one."""
     if not told or code != 0:
         how = f"by signal {-code}" if code < 0 else f"with {code}"
-        raise Misused(
+        raise NotRecordable(
             f"the process that looks after what the command starts ended {how} before its time, so nothing is "
             "recorded; did the command end processes that it had not started, or was there too little memory?"
         )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from intoto_action.formats.link import Link
-from intoto_action.reason import Misused
+from intoto_action.reason import NotRecordable
 from intoto_action.record.child_environment import OWN_PREFIX
 
 _TELLING = ("TOKEN", "SECRET", "PASSWORD", "KEY")
@@ -64,7 +64,7 @@ def _check(texts: Iterable[str], secrets: Mapping[str, Collection[str]], where: 
     joined = "\n".join(texts)
     for name, parts in secrets.items():
         if any(part in joined for part in parts):
-            raise Misused(
+            raise NotRecordable(
                 f"{where} holds the value of the environment variable {name}, which looks like a secret, and links are "
                 f"published: {advice}; if it is no secret, give the variable another name"
             )

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from intoto_action.formats.artifact import SCHEME, name_fault
-from intoto_action.reason import Misused
+from intoto_action.reason import NotRecordable
 from intoto_action.record.excludes import Excludes
 from intoto_action.record.patterns import Kind, Pattern, parse_pattern
 from intoto_action.record.task import Here
@@ -85,7 +85,7 @@ def _check_encoding() -> None:
     """Raises: Misused where names of files are not read as UTF-8: the link would hold other names than there are."""
     encoding = sys.getfilesystemencoding()
     if encoding != "utf-8":
-        raise Misused(
+        raise NotRecordable(
             f"names of files are read as {encoding} here, and a link holds UTF-8; set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
         )
 
@@ -99,7 +99,7 @@ def check_file_names(names: Sequence[str]) -> None:
     joined = "\n".join(names)
     if ":" in joined and _ANY_SCHEME.search(joined):
         name = next(name for name in names if SCHEME.match(name))
-        raise Misused(
+        raise NotRecordable(
             f"the file {name!r} has a name that looks like a scheme, and could pose as an image; rename it, or leave "
             "it out with --exclude"
         )
@@ -120,7 +120,7 @@ def _check_clean(names: Sequence[str], what: str) -> None:
         return
     for name in names:
         if name_fault(name):
-            raise Misused(
+            raise NotRecordable(
                 f"{what}: expected a name in UTF-8 without '\\' and control characters, which every verifier reads "
                 f"alike; found {name!r}; rename it, or leave it out with --exclude"
             )

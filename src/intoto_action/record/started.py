@@ -17,7 +17,7 @@ import msgspec
 from intoto_action.formats.artifact import Artifacts
 from intoto_action.formats.oci import digest_of
 from intoto_action.formats.strict_json import DOCUMENT_CAP, decode
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, NotRecordable
 from intoto_action.store.files import Exists, read_capped, write_whole
 
 _SUFFIX = ".started"
@@ -50,7 +50,7 @@ class StateDirectory:
         self._base = base
         self._directory = _place(environ)
         if self._directory.is_relative_to(os.path.realpath(base)):
-            raise Misused(
+            raise NotRecordable(
                 f"the state of a started step would lie in {self._directory}, which is inside the recorded directory "
                 f"{base}; set XDG_RUNTIME_DIR, or RUNNER_TEMP, to a directory elsewhere"
             )
@@ -63,14 +63,14 @@ class StateDirectory:
         try:
             document = msgspec.json.encode(started, order="sorted")
         except UnicodeEncodeError as error:
-            raise Misused(
+            raise NotRecordable(
                 f"the directory {self._base!r} has a name that is not UTF-8; record in another one"
             ) from error
         self._make()
         try:
             write_whole(self._path(started.step), document, mode=0o600, overwrite=force)
         except Exists as error:
-            raise Misused(
+            raise NotRecordable(
                 f"step {started.step!r} is started already in {self._base}: end it with --phase stop, or start it "
                 "again with --force, which forgets the first start"
             ) from error
@@ -83,23 +83,25 @@ class StateDirectory:
         """
         path = self._path(step)
         if not path.exists():
-            raise Misused(
+            raise NotRecordable(
                 f"step {step!r} is not started in {self._base}: --phase stop ends what --phase start began, with the "
                 "same step name, in the same directory, in the same job"
             )
         self._make()
         document = read_capped(path, DOCUMENT_CAP, "the started step")
         if digest_of(document) != state:
-            raise Misused(
+            raise NotRecordable(
                 f"--state: expected the digest that --phase start printed for step {step!r}, found {state[:100]!r} "
                 f"while the state has {digest_of(document)}; was the step started twice, or was {path} changed?"
             )
         try:
             started = decode(document, Started, str(path))
         except Malformed as error:
-            raise Misused(f"{error}; start step {step!r} again") from error
+            raise NotRecordable(f"{error}; start step {step!r} again") from error
         if started.step != step or started.base != self._base:
-            raise Misused(f"{path} is the start of another step or directory; start step {step!r} again")
+            raise NotRecordable(
+                f"{path} is the start of another step or directory; start step {step!r} again"
+            )
         return started
 
     def forget(self, step: str) -> None:
@@ -116,11 +118,11 @@ class StateDirectory:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = self._directory.lstat()
         except OSError as error:
-            raise Misused(
+            raise NotRecordable(
                 f"the state directory {self._directory} cannot be made: {error.strerror}"
             ) from error
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-            raise Misused(
+            raise NotRecordable(
                 f"the state directory {self._directory} must be a directory that you own and nobody else can enter "
                 "(mode 0700); repair or remove it"
             )
@@ -133,7 +135,7 @@ def _place(environ: Mapping[str, str]) -> Path:
             return Path(os.path.realpath(environ[variable])) / "intoto-action" / "started"
     home = environ.get("HOME", "")
     if not home.startswith("/"):
-        raise Misused(
+        raise NotRecordable(
             "there is no place for the state of a started step: set HOME, XDG_RUNTIME_DIR or RUNNER_TEMP"
         )
     return Path(os.path.realpath(home)) / ".cache" / "intoto-action" / "started"

@@ -12,7 +12,7 @@ from intoto_action.formats.artifact import Artifacts, check_artifacts
 from intoto_action.formats.link import Link, encode_link
 from intoto_action.formats.strict_json import DOCUMENT_CAP
 from intoto_action.github.environment import link_environment
-from intoto_action.reason import Misused
+from intoto_action.reason import NotRecordable
 from intoto_action.record.artifacts import digest_selection
 from intoto_action.record.child_environment import child_environment, could_ask_for_oidc
 from intoto_action.record.excludes import Excludes
@@ -107,7 +107,7 @@ def record_products(task: Task, here: Here, before: Before, outcome: Outcome | N
     """
     selection = select(task.products, Excludes(task.excludes), here)
     if selection.without:
-        raise Misused(
+        raise NotRecordable(
             f"--products {selection.without[0]}: nothing matches it, so there is no link; did the command write it "
             f"somewhere else? Names are relative to {here.base}"
         )
@@ -141,12 +141,12 @@ def payload_of(link: Link) -> bytes:
     try:
         payload = encode_link(link)
     except UnicodeEncodeError as error:
-        raise Misused(
+        raise NotRecordable(
             "the command, a pattern or a variable of the runner is not UTF-8, and a link is: give other words, or say "
             "--command-as TEXT"
         ) from error
     if len(payload) > DOCUMENT_CAP:
-        raise Misused(
+        raise NotRecordable(
             f"the link has {len(payload)} bytes for {len(link.materials)} materials and {len(link.products)} products, "
             f"and readers take {DOCUMENT_CAP}: name fewer files, or record a directory as one artifact with dir:PATH"
         )

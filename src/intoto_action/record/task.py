@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from intoto_action.formats.link import check_step_name
-from intoto_action.reason import Misused
+from intoto_action.reason import Misused, NotRecordable
 from intoto_action.record.child_environment import child_environment
 from intoto_action.record.digest import Progress
 
@@ -88,7 +88,7 @@ def working_directory() -> str:
     try:
         return str(Path.cwd())
     except FileNotFoundError as error:
-        raise Misused(
+        raise NotRecordable(
             "the working directory was removed (one of the same name is another one), so nothing in it can be "
             "recorded; record from a directory that the command leaves in place"
         ) from error

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from fnmatch import translate
 
-from intoto_action.reason import Misused
+from intoto_action.reason import Misused, NotRecordable
 from intoto_action.record.excludes import Excludes
 from intoto_action.record.patterns import BASE
 
@@ -194,7 +194,7 @@ _SKIPPED: _Identities = frozenset()
 
 def too_many() -> Misused:
     """What to say when there are more than `MOST_FILES` files."""
-    return Misused(
+    return NotRecordable(
         f"more than {MOST_FILES} files; a link cannot hold them: name fewer, leave some out with --exclude, or record "
         "a whole directory as dir:PATH"
     )
@@ -209,7 +209,7 @@ def status_of(path: str, name: str) -> os.stat_result:
     try:
         return os.stat(path)
     except FileNotFoundError as error:
-        raise Misused(
+        raise NotRecordable(
             f"{name!r} is a symlink to nothing, or vanished while it was looked at: it cannot be recorded; "
             "remove it, or leave it out with --exclude"
         ) from error
@@ -222,14 +222,14 @@ def require_regular(path: str, mode: int) -> None:
     if stat.S_ISREG(mode):
         return
     kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
-    raise Misused(
+    raise NotRecordable(
         f"{path!r} is {kind}, which has no content that could be recorded; remove it, or leave it out with --exclude"
     )
 
 
 def unreadable(path: str, error: OSError) -> Misused:
     """What to say of a file or directory that cannot be read."""
-    return Misused(
+    return NotRecordable(
         f"{path!r} cannot be read ({error.strerror}), so it cannot be recorded; run as a user who may read it, or "
         "leave it out with --exclude"
     )

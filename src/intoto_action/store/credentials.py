@@ -21,7 +21,7 @@ import msgspec
 from intoto_action.deadline import Deadline, Overdue
 from intoto_action.formats.reference import DOCKER_HUB
 from intoto_action.formats.strict_json import decode
-from intoto_action.reason import Malformed, Misused, Unavailable
+from intoto_action.reason import Malformed, Unavailable, WrongImage
 from intoto_action.store.command import NotThere, run
 from intoto_action.store.files import read_capped, why
 
@@ -139,7 +139,7 @@ class Keychain:
         if not name:
             return None
         if not _HELPER_NAME.match(name):
-            raise Misused(f"{path}: expected the name of a credential helper, found {name[:64]!r}")
+            raise WrongImage(f"{path}: expected the name of a credential helper, found {name[:64]!r}")
         return self._ask(f"docker-credential-{name}", path, registry)
 
     def _ask(self, helper: str, path: Path, registry: str) -> Credentials | None:
@@ -213,7 +213,7 @@ def _pair(auth: str, source: str, registry: str) -> tuple[str, str]:
         text = ""
     username, colon, password = text.partition(":")
     if not colon:
-        raise Misused(f"{source}: the auth of {registry} is not base64 of user:password; log in again")
+        raise WrongImage(f"{source}: the auth of {registry} is not base64 of user:password; log in again")
     return username, password.rstrip("\x00")
 
 
@@ -224,7 +224,7 @@ def _read(path: Path) -> _File:
     try:
         return decode(raw, _File, f"{path}")
     except Malformed as error:
-        raise Misused(
+        raise WrongImage(
             f"{path} is no credentials file of docker or podman: expected {error.expected}"
         ) from error
 
@@ -233,7 +233,7 @@ def _existing(path: Path) -> Iterator[Path]:
     try:
         is_there = path.exists()
     except OSError as error:
-        raise Misused(f"registry credentials: {path} cannot be looked at: {why(error)}") from error
+        raise WrongImage(f"registry credentials: {path} cannot be looked at: {why(error)}") from error
     if is_there:
         yield path
 

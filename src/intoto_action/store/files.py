@@ -9,13 +9,13 @@ import secrets
 import stat
 from pathlib import Path
 
-from intoto_action.reason import Misused
+from intoto_action.reason import WrongFile
 
 _TEMPORARY_PREFIX = ".intoto-action-"
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
-class Exists(Misused):
+class Exists(WrongFile):
     """There is a file of that name already, and nothing was said about replacing it."""
 
 
@@ -45,7 +45,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644, overwrite: boo
             f"{path} exists already and is not overwritten; remove it, choose another name, or say --force"
         ) from error
     except OSError as error:
-        raise Misused(f"{path} cannot be written: {error.strerror or error}") from error
+        raise WrongFile(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def read_capped(path: Path, cap: int, what: str) -> bytes:
@@ -58,7 +58,7 @@ def read_capped(path: Path, cap: int, what: str) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
-        raise Misused(f"{what}: {path} cannot be read: {why(error)}") from error
+        raise WrongFile(f"{what}: {path} cannot be read: {why(error)}") from error
     return _read_open(descriptor, path, cap, what)
 
 
@@ -71,8 +71,8 @@ def read_plain(path: Path, cap: int, what: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.ELOOP:
-            raise Misused(f"{what}: {path} is a symlink, and only regular files are read there") from error
-        raise Misused(f"{what}: {path} cannot be read: {why(error)}") from error
+            raise WrongFile(f"{what}: {path} is a symlink, and only regular files are read there") from error
+        raise WrongFile(f"{what}: {path} cannot be read: {why(error)}") from error
     return _read_open(descriptor, path, cap, what)
 
 
@@ -122,7 +122,7 @@ def _read_open(descriptor: int, path: Path, cap: int, what: str) -> bytes:
     try:
         return _read_regular(descriptor, path, cap, what)
     except OSError as error:
-        raise Misused(f"{what}: {path} cannot be read: {why(error)}") from error
+        raise WrongFile(f"{what}: {path} cannot be read: {why(error)}") from error
     finally:
         os.close(descriptor)
 
@@ -130,17 +130,17 @@ def _read_open(descriptor: int, path: Path, cap: int, what: str) -> bytes:
 def _read_regular(descriptor: int, path: Path, cap: int, what: str) -> bytes:
     status = os.fstat(descriptor)
     if stat.S_ISDIR(status.st_mode):
-        raise Misused(f"{what}: {path} is a directory, and a file is needed")
+        raise WrongFile(f"{what}: {path} is a directory, and a file is needed")
     if not stat.S_ISREG(status.st_mode):
-        raise Misused(f"{what}: {path} is not a regular file")
+        raise WrongFile(f"{what}: {path} is not a regular file")
     if status.st_size > cap:
-        raise Misused(f"{what}: {path} has {status.st_size} bytes, and at most {cap} are read")
+        raise WrongFile(f"{what}: {path} has {status.st_size} bytes, and at most {cap} are read")
     chunks, total = [], 0
     while chunk := os.read(descriptor, 1 << 20):
         chunks.append(chunk)
         total += len(chunk)
         if total > cap:
-            raise Misused(f"{what}: {path} has more than {cap} bytes, and at most {cap} are read")
+            raise WrongFile(f"{what}: {path} has more than {cap} bytes, and at most {cap} are read")
     return b"".join(chunks)
 
 

@@ -35,7 +35,7 @@ from intoto_action.formats.oci import (
 )
 from intoto_action.formats.reference import DirectoryReference, Image, Reference, parse_digest
 from intoto_action.formats.strict_json import decode
-from intoto_action.reason import Denied, Finding, Malformed, Misused, Reason, Unavailable
+from intoto_action.reason import Denied, Finding, Malformed, Misused, Reason, Unavailable, WrongFile
 from intoto_action.store.content import check_cap, check_digest, check_size
 from intoto_action.store.files import read_plain, why, write_whole
 from intoto_action.store.interface import MOST_REFERRERS, Referrers
@@ -283,7 +283,7 @@ class ImageDirectory:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise Misused(f"{path.parent} cannot be made: {error.strerror or error}") from error
+            raise WrongFile(f"{path.parent} cannot be made: {error.strerror or error}") from error
         write_whole(path, content, overwrite=True)
 
     def _size(self, path: Path) -> int | None:

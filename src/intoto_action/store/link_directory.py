@@ -9,7 +9,7 @@ from pathlib import Path
 from intoto_action.formats.evidence import MOST_LINKS
 from intoto_action.formats.link import UNSIGNED_SUFFIX, link_file_name, unsigned_file_name
 from intoto_action.formats.strict_json import DOCUMENT_CAP
-from intoto_action.reason import Misused
+from intoto_action.reason import WrongLinks
 from intoto_action.store.files import Exists, read_plain, why, write_whole
 
 __all__ = [
@@ -61,17 +61,17 @@ def write_link(directory: Path, file_name: str, document: bytes, *, force: bool)
     Raises: Misused when another link has that name, or the file cannot be written.
     """
     if not file_name or "/" in file_name or "\x00" in file_name or file_name in {".", ".."}:
-        raise Misused(f"{file_name!r} is no file name for a link")
+        raise WrongLinks(f"{file_name!r} is no file name for a link")
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise Misused(f"the link directory {directory} cannot be made: {why(error)}") from error
+        raise WrongLinks(f"the link directory {directory} cannot be made: {why(error)}") from error
     path = directory / file_name
     try:
         write_whole(path, document, overwrite=force)
     except Exists as error:
         if read_plain(path, DOCUMENT_CAP, "link") != document:
-            raise Misused(
+            raise WrongLinks(
                 f"{path} exists already and holds another link; when two runs record the same step, give "
                 "them step names or link directories of their own, or replace the file with --force"
             ) from error
@@ -86,11 +86,11 @@ def _link_names(directory: Path, suffix: str) -> list[str]:
                 if entry.name.endswith(suffix):
                     names.append(entry.name)
                 if len(names) > MOST_LINKS:
-                    raise Misused(f"the link directory {directory} holds more than {MOST_LINKS} links")
+                    raise WrongLinks(f"the link directory {directory} holds more than {MOST_LINKS} links")
     except FileNotFoundError as error:
-        raise Misused(
+        raise WrongLinks(
             f"the link directory {directory} does not exist; is it the --link-dir that the steps recorded to?"
         ) from error
     except (OSError, ValueError) as error:
-        raise Misused(f"the link directory {directory} cannot be read: {why(error)}") from error
+        raise WrongLinks(f"the link directory {directory} cannot be read: {why(error)}") from error
     return sorted(names)

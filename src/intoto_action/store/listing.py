@@ -20,7 +20,7 @@ from intoto_action.formats.oci import (
     parse_manifest,
 )
 from intoto_action.formats.reference import parse_digest, parse_free_tag
-from intoto_action.reason import Malformed, Misused
+from intoto_action.reason import Malformed, WrongImage
 
 TAG_ANNOTATION = "org.opencontainers.image.ref.name"
 """Where an image directory keeps tags. Source: OCI image specification, annotations and image layout."""
@@ -103,7 +103,7 @@ def check_free_tag(tag: str) -> None:
     try:
         parse_free_tag(tag)
     except Malformed as error:
-        raise Misused(f"{error}; choose another tag") from error
+        raise WrongImage(f"{error}; choose another tag") from error
 
 
 def referrer_descriptor(manifest: bytes) -> Descriptor:

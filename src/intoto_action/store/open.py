@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from intoto_action.deadline import Deadline
 from intoto_action.formats.reference import DirectoryReference, Reference
-from intoto_action.reason import Misused
+from intoto_action.reason import Misused, WrongImage
 from intoto_action.store.files import why
 from intoto_action.store.image_directory import ImageDirectory
 from intoto_action.store.interface import Store
@@ -110,9 +110,9 @@ def ca_bundle(environ: Mapping[str, str]) -> str | None:
     try:
         is_there = Path(environ[name]).exists()
     except OSError as error:
-        raise Misused(
+        raise WrongImage(
             f"{name}: {environ[name]} with the certificates to trust cannot be looked at: {why(error)}"
         ) from error
     if not is_there:
-        raise Misused(f"{name}: there is no file {environ[name]} with the certificates to trust")
+        raise WrongImage(f"{name}: there is no file {environ[name]} with the certificates to trust")
     return environ[name]

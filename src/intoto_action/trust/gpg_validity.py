@@ -32,7 +32,7 @@ from intoto_action.formats.openpgp import (
     framed_user,
     read_signature_packet,
 )
-from intoto_action.reason import Malformed
+from intoto_action.reason import Malformed, MalformedKey
 from intoto_action.trust.openpgp import STRONG, holds
 
 _CERTIFICATIONS = frozenset({0x10, 0x11, 0x12, 0x13})
@@ -90,7 +90,7 @@ def signing_key(
             f"{len(able)}: {', '.join(names)}. Export the one that signs: `gpg --armor --export {names[0]}!`, with the "
             "!, or name it: gnupg:HOMEDIR?id=FINGERPRINT"
         )
-        raise Malformed(where, "one subkey that may sign", found)
+        raise MalformedKey(where, "one subkey that may sign", found)
     if able:
         return _taken(able[0], where)
     if not primary.signs and (meant := [each for each in subkeys if each.signs]):
@@ -108,8 +108,8 @@ def _one_certificate(certificates: Sequence[GpgCertificate], name: str | None, w
         return found[0]
     listed = ", ".join(each.primary.key.fingerprint for each in certificates)
     if not found:
-        raise Malformed(where, f"the key {name}", f"others: {listed}")
-    raise Malformed(
+        raise MalformedKey(where, f"the key {name}", f"others: {listed}")
+    raise MalformedKey(
         where,
         "one OpenPGP key",
         f"{len(found)} ({listed}): export one with `gpg --armor --export FINGERPRINT`",
@@ -127,16 +127,16 @@ def _taken(state: _State, where: str) -> GpgKey:
     if not state.signs:
         add = "add one with `gpg --quick-add-key FINGERPRINT ed25519 sign`"
         found = f"{key.fingerprint}, which is for other uses only; {add}"
-        raise Malformed(where, "an OpenPGP key or subkey for signatures", found)
+        raise MalformedKey(where, "an OpenPGP key or subkey for signatures", found)
     if key.crypto is None:
         algorithm = ALGORITHMS.get(key.algorithm, f"algorithm {key.algorithm}")
         found = f"{key.fingerprint} of {algorithm}, which in-toto's readers do not know"
-        raise Malformed(where, "an OpenPGP key of RSA or Ed25519 (EdDSA)", found)
+        raise MalformedKey(where, "an OpenPGP key of RSA or Ed25519 (EdDSA)", found)
     return gpg_key(key.fingerprint, key.crypto, where)
 
 
 def _refused(where: str, state: _State) -> Malformed:
-    return Malformed(
+    return MalformedKey(
         where, "an OpenPGP key that may sign now", f"{state.component.key.fingerprint}, {state.fault}"
     )
 

@@ -13,7 +13,7 @@ from intoto_action.decide.links import VerifiedLink
 from intoto_action.formats.evidence import file_name_fault
 from intoto_action.formats.link import link_file_name
 from intoto_action.formats.verdict import PASS
-from intoto_action.reason import Denied, Malformed, Misused
+from intoto_action.reason import Denied, Malformed, WrongFile
 from intoto_action.store.files import why, write_whole
 
 LAYOUT_FILE = "root.layout"
@@ -81,10 +81,10 @@ def write_extracted(directory: Path, extracted: Extracted) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
-            raise Misused(
+            raise WrongFile(
                 f"{directory} is not empty: name a new directory, so that nothing else counts as evidence"
             )
     except (OSError, ValueError) as error:
-        raise Misused(f"the directory {directory} cannot be made: {why(error)}") from error
+        raise WrongFile(f"the directory {directory} cannot be made: {why(error)}") from error
     for name, content in extracted.documents.items():
         write_whole(directory / name, content, overwrite=False)

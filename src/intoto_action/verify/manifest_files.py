@@ -13,7 +13,7 @@ from intoto_action.decide.demands import Demands
 from intoto_action.formats.manifests import MANIFEST_CAP, Use, parse_manifests
 from intoto_action.formats.reference import Reference, parse_registry_reference
 from intoto_action.formats.verdict import Verdict
-from intoto_action.reason import Malformed, Misused, Reason
+from intoto_action.reason import Malformed, Misused, Reason, WrongFile
 from intoto_action.store.files import read_plain, why
 from intoto_action.verify.verify import refusal
 
@@ -192,7 +192,7 @@ class _Glob:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise Misused(f"--images-from: {folder} cannot be read: {why(error)}") from error
+            raise WrongFile(f"--images-from: {folder} cannot be read: {why(error)}") from error
         return sorted(found, key=lambda each: each.name)
 
     def _after(self, reached: set[int], name: str) -> set[int]:

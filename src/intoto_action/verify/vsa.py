@@ -23,7 +23,7 @@ from intoto_action.formats.reference import Image
 from intoto_action.formats.verdict import PASS
 from intoto_action.formats.vsa import ResourceDescriptor, encode_vsa, passed_vsa
 from intoto_action.keys.sigstore_root import SigstoreRoot
-from intoto_action.reason import Misused, Reason, Unavailable
+from intoto_action.reason import Misused, Reason, Unavailable, WrongKey
 from intoto_action.trust.signature import examine
 
 VERSIONS = {"intoto-action": __version__, "in-toto": version("in-toto")}
@@ -116,7 +116,7 @@ def _any_job_of(key: Key) -> Key:
 
 
 def _refusal(signer: str, holder: Holder) -> Misused:
-    return Misused(
+    return WrongKey(
         f"--vsa-key: expected somebody on whom this decision does not count, found {signer}, which is {holder.role} "
         "and could say of its own work that it passed: give VSAs a key (`intoto-action keygen`) or a workflow of "
         "their own"
