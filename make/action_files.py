@@ -75,7 +75,10 @@ _STEPS: Mapping[str, Environment] = {
 }
 _OF_A_VERIFIER: Mapping[str, Mapping[str, str]] = {
     "attach": {"link-dir": "${{ inputs.link-dir || steps.links.outputs.directory }}"},
-    "verify": {},
+    # Links in a directory are held against a layout: no registry is asked, and a rehearsal's shell needs no token.
+    "verify": {
+        "github-token": "${{ inputs.link-dir == '' && inputs.rehearse != 'true' && inputs.github-token || '' }}",
+    },
 }
 """Inputs that are more than themselves."""
 _KEY_INPUTS = frozenset({"key", "key-password"})

@@ -273,6 +273,29 @@ REHEARSE = """\
 """
 
 
+WATCH = """\
+- run: |
+    watch() {{
+      touch "$KEPT/watching"
+      for turn in $(seq 3000); do
+        for each in $(grep -slaz '^INTOTO_ACTION_VERIFY_REHEARSE=true$' /proc/[0-9]*/environ); do
+          cat "$each" > "$KEPT/read" 2> /dev/null || continue
+          grep -qaz "^KEPT=$KEPT$" "$KEPT/read" || continue # of another test
+          # What act gives a step of a composite before the bash of the tests takes it away, and GitHub never does.
+          ! grep -qaz '^INPUT_' "$KEPT/read" || continue
+          mv "$KEPT/read" "$KEPT/seen"
+          return
+        done
+        sleep 0.02
+      done
+    }}
+    export -f watch
+    setsid bash -c watch > /dev/null 2>&1 < /dev/null &
+    until [ -e "$KEPT/watching" ]; do sleep 0.01; done # act ends what it still finds in the step's own session
+"""
+"""A program that the build leaves behind, and that looks for a process of the rehearsal to read its environment."""
+
+
 @pytest.mark.parametrize(
     ("between", "verdict", "reason"),
     [("'true'", "rehearsed", ""), ("'echo evil >> dist/app.tar'", "deny", "rule-violation")],
@@ -280,13 +303,17 @@ REHEARSE = """\
 def test_a_pull_request_from_a_fork_is_rehearsed_without_a_key(
     shop: Shop, between: str, verdict: str, reason: str
 ) -> None:
-    workflow = shop.job(RECORD_ALL, REHEARSE, between=between).replace("on: push", "on: pull_request")
-    ran = shop.runner.run(workflow, job=GitHubJob.pull_request(), secrets={"KEY": shop.key}, fork=True)
+    workflow = shop.job(RECORD_ALL, WATCH, REHEARSE, between=between).replace("on: push", "on: pull_request")
+    secrets = {"KEY": shop.key, "GITHUB_TOKEN": JOB_TOKEN}
+    ran = shop.runner.run(workflow, job=GitHubJob.pull_request(), secrets=secrets, fork=True)
     found = ran.outputs("verify", "verify")
     assert (found["verdict"], found["reason"]) == (verdict, reason), ran.log
     assert ran.succeeded == (verdict == "rehearsed")
     assert ran.annotated("error") == ([] if ran.succeeded else [("in-toto/layout.yaml", LINE_OF_PUSH)])
     assert shop.key not in ran.log
+    seen = (shop.runner.kept / "seen").read_text()
+    assert "INTOTO_ACTION_VERIFY_GITHUB_TOKEN=\0" in seen, "no registry is asked"
+    assert JOB_TOKEN not in seen
 
 
 def test_a_demand_for_provenance_is_one_that_an_image_without_it_does_not_meet(shop: Shop) -> None:
