@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         "intoto-action verify --layout-key owner.pub ghcr.io/octo/app:1.2",
         "intoto-action verify --layout-key owner.pub --layout root.layout --link-dir links",
         "intoto-action verify --layout-key owner.pub --layout root.layout --link-dir links --rehearse",
-        "intoto-action verify --layout-key owner.pub --images-from 'k8s/**/*.yaml'",
+        "intoto-action verify --layout-key owner.pub --images-from 'k8s/**/*.[yj]*'",
         "intoto-action verify --layout-key owner.pub --vsa-key vsa ghcr.io/octo/app@sha256:…",
     )
 )
@@ -63,7 +63,8 @@ if TYPE_CHECKING:
     "--images-from",
     multiple=True,
     metavar="GLOB",
-    help="Verify every image in the Kubernetes manifests that match, e.g. 'k8s/**/*.yaml'. Repeatable.",
+    help="Verify every image in the Kubernetes manifests that match; k8s/**/*.[yj]* has .yaml, .yml and .json. "
+    "Repeatable.",
 )
 @click.option(
     "--digest", metavar="sha256:…", help="Verify the image with this digest by --bundle, without a registry."

@@ -144,7 +144,7 @@ class _Glob:
         start = min(wild, len(parts) - 1)
         self._parts = parts[max(start, 0) :]
         if not self._parts or "\0" in pattern or ".." in self._parts:
-            raise Misused(f"--images-from: expected a glob such as 'k8s/**/*.yaml', found {pattern[:200]!r}")
+            raise Misused(f"--images-from: expected a glob such as 'k8s/**/*.[yj]*', found {pattern[:200]!r}")
         self._base = Path(*parts[:start])
         self._directory = directory
         self._faults = faults
