@@ -5,11 +5,6 @@ set -e -o pipefail
 . "${BASH_SOURCE[0]%/*}/../setup/flags.sh"
 
 keyless=$INTOTO_ACTION_ATTACH_KEYLESS
-if [[ -z $INTOTO_ACTION_SIGNING_KEY && $keyless != true ]]; then
-    fail "the input key is empty. In a workflow that is mostly a secret that is not there: look whether the name in \
-\${{ secrets.NAME }} is right and whether this repository, and the environment of this job, have it; pull requests from \
-forks get none"
-fi
 
 value --layout "$INTOTO_ACTION_ATTACH_LAYOUT"
 value --link-dir "$INTOTO_ACTION_ATTACH_LINK_DIR"
@@ -23,7 +18,8 @@ flag --keyless "$keyless"
 value --sigstore "$INTOTO_ACTION_ATTACH_SIGSTORE"
 flag --allow-public-log "$INTOTO_ACTION_ATTACH_ALLOW_PUBLIC_LOG"
 flag --other-runs "$INTOTO_ACTION_ATTACH_OTHER_RUNS"
-[[ -z $INTOTO_ACTION_SIGNING_KEY ]] || words+=(--key env:INTOTO_ACTION_SIGNING_KEY)
+# An empty key too, unless nobody asked for one: attach says what that mostly is.
+[[ -z $INTOTO_ACTION_SIGNING_KEY && $keyless == true ]] || words+=(--key env:INTOTO_ACTION_SIGNING_KEY)
 [[ -z $INTOTO_ACTION_SIGNING_KEY_PASSWORD ]] || words+=(--password-env INTOTO_ACTION_SIGNING_KEY_PASSWORD)
 
 # The manifest is the same whoever writes it. Which cosign it is, a step before this one said, and not the job's PATH.

@@ -11,7 +11,7 @@ one_of() {
     for known; do
         [[ $word != "$known" ]] || return 0
     done
-    fail "expected $* for the input $input, found another word"
+    fail wrong-input "expected $* for the input $input, found another word"
 }
 
 one_of keyless "$INTOTO_ACTION_SIGN_KEYLESS" true false ''
@@ -22,11 +22,13 @@ one_of phase "$INTOTO_ACTION_PHASE" run start stop after sign
 flag --sign-pull-requests "$INTOTO_ACTION_SIGN_PULL_REQUESTS"
 flag --allow-public-log "$INTOTO_ACTION_ALLOW_PUBLIC_LOG"
 
+cd -- "$GITHUB_WORKSPACE"
+cd -- "${INTOTO_ACTION_WORKING_DIRECTORY:-.}" 2>/dev/null ||
+    fail wrong-input "expected a directory in the workspace for the input working-directory, found none to go into"
+
 upload=$INTOTO_ACTION_UPLOAD
 [[ $INTOTO_ACTION_PHASE != start ]] || upload=false
 printf 'phase=%s\nupload=%s\n' "$INTOTO_ACTION_PHASE" "${upload:-false}" >>"$GITHUB_OUTPUT"
 [[ $INTOTO_ACTION_PHASE != start ]] || exit 0
 
-cd -- "$GITHUB_WORKSPACE"
-cd -- "${INTOTO_ACTION_WORKING_DIRECTORY:-.}"
 exec "$INTOTO_ACTION_PYTHON" -I -X utf8 -m intoto_action sign --check --github "${words[@]}" </dev/null

@@ -40,11 +40,12 @@ flag() {
     case $2 in
         true) words+=("$1") ;;
         false | '') ;;
-        *) fail "expected true or false for the input ${1#--}, found another word" ;;
+        *) fail wrong-input "expected true or false for the input ${1#--}, found another word" ;;
     esac
 }
 
+# What is wrong, behind the section of the documentation about it: a word of `Trouble` in reason.py.
 fail() {
-    printf '::error title=in-toto::%s\n' "$1"
+    printf '::error title=intoto-action::%s (docs/reason-codes.md#%s)\n' "$2" "$1"
     exit 2
 }

@@ -21,7 +21,8 @@ fail() {
     # %25 first: the runner decodes it last. Source: GitHub documentation, workflow commands.
     local text=${1//'%'/%25}
     text=${text//$'\r'/%0D}
-    printf '::error title=intoto-action cannot be installed::%s\n' "${text//$'\n'/%0A}"
+    text=${text//$'\n'/%0A}
+    printf '::error title=intoto-action cannot be installed::%s (docs/reason-codes.md#wrong-place)\n' "$text"
     exit 2
 }
 

@@ -16,7 +16,7 @@ value --builder-id "$INTOTO_ACTION_VERIFY_BUILDER_ID"
 case $INTOTO_ACTION_VERIFY_ON_DENY in
     warn) words+=(--on-deny warn) ;;
     fail | '') ;;
-    *) fail "expected fail or warn for the input on-deny, found another word" ;;
+    *) fail wrong-input "expected fail or warn for the input on-deny, found another word" ;;
 esac
 value --sigstore "$INTOTO_ACTION_VERIFY_SIGSTORE"
 value --report "$INTOTO_ACTION_VERIFY_REPORT"

@@ -125,6 +125,7 @@ def attach(
         from intoto_action.cli.runner import take_job_token
 
         token = take_job_token("attach")
+    signing.check()
     if output is not None:
         inside = (word.partition("=")[2] for word in files)
         read = (layout, provenance, *inside, *trust.words, *sigstore.words, signing.key, signing.public_key)

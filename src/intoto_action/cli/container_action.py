@@ -54,7 +54,7 @@ def main() -> NoReturn:
     except Misused as error:
         from intoto_action.render.annotations import annotation
 
-        sys.stdout.write(annotation("error", str(error), limit=4000))
+        sys.stdout.write(annotation("error", str(error), limit=4000, topic=error.topic))
         sys.stdout.flush()
         sys.exit(ExitCode.USAGE)
     os.environ[f"INTOTO_ACTION_{given[VERB].upper()}_GITHUB_TOKEN"] = given["github-token"]
@@ -106,12 +106,6 @@ def argv(given: Inputs, environ: Mapping[str, str]) -> Sequence[str]:
 
 def _attach(given: Inputs, environ: Mapping[str, str]) -> Iterator[str]:
     keyless = given["keyless"] == "true"
-    if not given["key"] and not keyless:
-        raise Misused(
-            "the input key is empty. In a workflow that is mostly a secret that is not there: look whether the name "
-            "in ${{ secrets.NAME }} is right and whether this repository, and the environment of this job, have it; "
-            "pull requests from forks get none"
-        )
     yield from _value("layout", given)
     yield from ("--link-dir", given["link-dir"] or f"{environ.get('RUNNER_TEMP', '')}/in-toto/links")
     yield from _keys("layout-key", given)
@@ -122,7 +116,7 @@ def _attach(given: Inputs, environ: Mapping[str, str]) -> Iterator[str]:
     yield from _value("sigstore", given)
     yield from _flag("allow-public-log", given)
     yield from _flag("other-runs", given)
-    if given["key"]:
+    if given["key"] or not keyless:  # attach says what an empty one mostly is
         yield from ("--key", f"env:{_KEY}")
     if given["key-password"]:
         yield from ("--password-env", _PASSWORD)

@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intoto_action.attach.cosign_release import COSIGN, Release, check_installed, fetch, file_for
-from intoto_action.reason import ExitCode, IntotoActionError, Malformed, Unavailable, WrongFile, WrongPlace
+from intoto_action.reason import (
+    ExitCode,
+    IntotoActionError,
+    Malformed,
+    Trouble,
+    Unavailable,
+    WrongFile,
+    WrongPlace,
+)
 
 if TYPE_CHECKING:
     from intoto_action.trust.keyless import TrustRoot
@@ -53,8 +61,10 @@ def main(
         append_outputs(environ, {"cosign": str(command or "")})
     except IntotoActionError as error:
         advice = ". Nothing of it was run. Install cosign 3.1 or newer in a step before this one"
-        text = f"{error}{advice if isinstance(error, Malformed) else ''}"
-        sys.stdout.write(annotation("error", text, title="cosign", limit=4000))
+        text, topic = str(error), error.topic
+        if isinstance(error, Malformed):
+            text, topic = f"{text}{advice}", Trouble.PLACE
+        sys.stdout.write(annotation("error", text, title="cosign", limit=4000, topic=topic))
         return ExitCode.USAGE
     print(terminal(said, limit=2000))
     return ExitCode.PASS

@@ -13,12 +13,22 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import click
 
 from intoto_action import __version__
-from intoto_action.reason import Denied, ExitCode, Malformed, Misused, Reason, Unavailable, WrongPlace
+from intoto_action.reason import (
+    Denied,
+    ExitCode,
+    Malformed,
+    Misused,
+    Reason,
+    Topic,
+    Trouble,
+    Unavailable,
+    WrongPlace,
+)
 
 VERBS: Mapping[str, str] = {
     "keygen": "Make a key pair.",
@@ -95,7 +105,8 @@ class Verbs(click.Group):
 
                 tell_details(os.environ)
         if any(_NO_WORD.search(word) for word in args or ()):
-            return say("error: expected words without NUL characters and lone surrogates", ExitCode.USAGE)
+            said = "error: expected words without NUL characters and lone surrogates"
+            return say(Answer(said, ExitCode.USAGE, Trouble.INPUT))
         # Of a stranger's certificate; it would be told on stderr, in words that are not for its reader.
         warnings.filterwarnings("ignore", message="Parsed a serial number")
         try:
@@ -105,13 +116,11 @@ class Verbs(click.Group):
             return _leave_the_pipe()
         except OSError as error:
             if error.errno != errno.ENOSPC:
-                return say(*_internal(error))
-            return say(
-                "error: there is no space left to write to, so what was said may be incomplete",
-                ExitCode.INFRASTRUCTURE,
-            )
+                return say(_internal(error))
+            said = "error: there is no space left to write to, so what was said may be incomplete"
+            return say(Answer(said, ExitCode.INFRASTRUCTURE, Trouble.FILE))
         except Exception as error:  # noqa: BLE001 - the outermost door: nobody gets a traceback unasked
-            return say(*next(answer(error) for kind, answer in _ANSWERS if isinstance(error, kind)))
+            return say(next(answer(error) for kind, answer in _ANSWERS if isinstance(error, kind)))
         return int(result) if isinstance(result, int) else ExitCode.PASS
 
     def make_context(
@@ -158,47 +167,55 @@ def _module(verb: str) -> str:
     return f"intoto_action.cli.{verb}"
 
 
-Answer = tuple[str, int]
-"""What is said of an error, and what the process ends with."""
+class Answer(NamedTuple):
+    """What is said of an error, and what the process ends with.
+
+    `topic` is where the documentation explains it, None when what is said has that already or needs none; `usage` are
+    lines for the log.
+    """
+
+    said: str
+    code: int
+    topic: Topic | None = None
+    usage: str = ""
 
 
 def _aborted(_: click.Abort) -> Answer:
-    return "interrupted: nothing more was done", INTERRUPTED
+    return Answer("interrupted: nothing more was done", INTERRUPTED)
 
 
 def _misused(error: click.ClickException) -> Answer:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return error.format_message(), ExitCode.USAGE
-    usage = f"{error.ctx.get_usage()}\n" if isinstance(error, click.UsageError) and error.ctx else ""
-    return f"{usage}{_ERROR}{error.format_message()}", ExitCode.USAGE
+        return Answer(error.format_message(), ExitCode.USAGE)
+    usage = error.ctx.get_usage() if isinstance(error, click.UsageError) and error.ctx else ""
+    return Answer(f"{_ERROR}{error.format_message()}", ExitCode.USAGE, Trouble.INPUT, usage)
 
 
 def _wrong(error: Misused | Malformed) -> Answer:
-    return f"{_ERROR}{error}", ExitCode.USAGE
+    return Answer(f"{_ERROR}{error}", ExitCode.USAGE, error.topic)
 
 
 def _unavailable(error: Unavailable) -> Answer:
-    from intoto_action.render.sentences import anchor
-
-    return f"{_ERROR}{error.reason.value}: {error} ({anchor(error.reason)})", ExitCode.INFRASTRUCTURE
+    return Answer(f"{_ERROR}{error.reason.value}: {error}", ExitCode.INFRASTRUCTURE, error.topic)
 
 
 def _denied(error: Denied) -> Answer:
     from intoto_action.render.text import findings
 
-    return findings(error.findings), error.reason.exit_code
+    return Answer(findings(error.findings), error.reason.exit_code)
 
 
 def _internal(error: Exception) -> Answer:
     if os.environ.get(DEBUG):
         import traceback
 
-        traceback.print_exception(error)
+        for line in _lines("".join(traceback.format_exception(error)).rstrip("\n")):
+            click.echo(line, err=True)
     said = (
         f"{Reason.INTERNAL_ERROR.value}: {type(error).__name__} where none was expected. This is a fault of "
         f"intoto-action, not of yours: run it again with {DEBUG}=1 for a traceback, and report that"
     )
-    return said, Reason.INTERNAL_ERROR.exit_code
+    return Answer(said, Reason.INTERNAL_ERROR.exit_code, Reason.INTERNAL_ERROR)
 
 
 def _is_for_runner(words: Sequence[str]) -> bool:
@@ -206,25 +223,37 @@ def _is_for_runner(words: Sequence[str]) -> bool:
     return "--github" in words[: words.index("--") if "--" in words else None]
 
 
-def _annotate(message: str, code: int) -> int:
+def _annotate(answer: Answer) -> int:
     """Say an error as the runner takes it for an annotation of the run; usage stays in the log."""
     from intoto_action.render.annotations import annotation
-    from intoto_action.render.escape import terminal
 
-    usage, mark, said = f"\n{message}".partition(f"\n{_ERROR}")
-    for line in usage.splitlines() if mark else ():
-        if line:
-            click.echo(terminal(line, limit=4000), err=True)
-    click.echo(annotation("error", said if mark else message, limit=4000), nl=False, err=True)
-    return code
+    for line in _lines(answer.usage):
+        click.echo(line, err=True)
+    said = answer.said.removeprefix(_ERROR)
+    click.echo(annotation("error", said, limit=4000, topic=answer.topic), nl=False, err=True)
+    return answer.code
 
 
-def _tell(message: str, code: int) -> int:
+def _tell(answer: Answer) -> int:
+    from intoto_action.render.sentences import anchor
+
+    lines = _lines(answer.said)
+    if answer.topic is not None and len(lines) == 1:
+        lines = [f"{lines[0]} ({anchor(answer.topic)})"]
+    elif (
+        answer.topic is not None
+    ):  # as a denial has it: behind the last of several it would seem to be of that one
+        lines.append(f"  docs: {anchor(answer.topic)}")
+    for line in (*_lines(answer.usage), *lines):
+        click.echo(line, err=True)
+    return answer.code
+
+
+def _lines(text: str) -> list[str]:
+    """What may hold others' words, a line at a time, as a terminal or a log may have it."""
     from intoto_action.render.escape import terminal, without_private_key
 
-    for line in without_private_key(message).split("\n"):
-        click.echo(terminal(line, limit=4000), err=True)
-    return code
+    return [terminal(line, limit=4000) for line in without_private_key(text).split("\n")] if text else []
 
 
 def _open_closed_streams() -> None:

@@ -100,6 +100,16 @@ class SigningOptions(msgspec.Struct, frozen=True):
             )
         return keyless
 
+    def check(self, environ: Mapping[str, str] = os.environ) -> None:
+        """Refuse a key that is not there before anything else is looked at: a secret is often not given.
+
+        Raises: Misused.
+        """
+        from intoto_action.keys.words import check_variable
+
+        if not self.is_keyless and self.key is not None:
+            check_variable(self.key, environ)
+
     def signer(
         self, environ: Mapping[str, str] = os.environ, *, keyless: Callable[[], Signer] | None = None
     ) -> Signer:

@@ -260,7 +260,7 @@ def _in_github_job(work: Work, here: Here) -> Recorded:
         try:
             recorded = _record(msgspec.structs.replace(work, task=job.prepare(work.task)), here)
         except IntotoActionError as error:
-            summarise(not_recorded(work.task.step, str(error)))
+            summarise(not_recorded(work.task.step, str(error), error.topic))
             if ended:
                 # The command's last line may have no end; an annotation has to begin one.
                 click.echo(err=True)
@@ -287,7 +287,8 @@ def _summarise(recorded: Recorded, step: str) -> None:
         signer = published.signer
         summary += "\n" + shown.signed(step, published.sha256, str(signer.key), signer_yaml(signer))
     elif published.fault is not None:
-        summary += "\n" + shown.not_signed(step, str(published.fault))
+        topic = published.fault.topic if isinstance(published.fault, IntotoActionError) else None
+        summary += "\n" + shown.not_signed(step, str(published.fault), topic)
     summarise(summary)
 
 

@@ -189,7 +189,7 @@ class _OnGithub(_OnTerminal):
         from intoto_action.render.recorded import not_signed
 
         self._hand_over(link, link.path, signed="false")
-        summarise(not_signed(link.step, str(error)))
+        summarise(not_signed(link.step, str(error), error.topic))
 
     def signed(self, link: _Link, signer: Signer, written: Path) -> None:
         from intoto_action.cli.runner import summarise

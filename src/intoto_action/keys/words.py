@@ -26,6 +26,8 @@ from intoto_action.keys.pem import (
 from intoto_action.reason import WrongKey
 
 VARIABLE_SCHEME = "env:"
+ACTION_KEY = "INTOTO_ACTION_SIGNING_KEY"
+"""Where our actions put their input `key`, for `env:`: what is said of it speaks of the input."""
 KEYLESS = "keyless:"
 GNUPG = "gnupg"
 KMS_SCHEMES = ("awskms", "gcpkms", "azurekms", "hv", "hsm")
@@ -40,6 +42,12 @@ _IDENTITY_FILE = re.compile(r"""(?m)(?:^|[\s{,])["']?(?:identity|repository)["']
 _EMPTY = (
     "{where} is {state}. In CI this is mostly a secret that is not there: pull requests from forks get none, "
     "and the name of the secret must be right; set it, or run this step where the secret is given"
+)
+
+EMPTY_INPUT = (
+    "the input key is empty. In a workflow that is mostly a secret that is not there: look whether the name in "
+    "${{ secrets.NAME }} is right and whether this repository, and the environment of this job, have it; pull requests "
+    "from forks get none"
 )
 
 Tell = Callable[[str], None]
@@ -200,6 +208,8 @@ def parse_key_word(word: str, what: str, environ: Mapping[str, str]) -> KeyWord:
                 f"expected the name of an environment variable after {VARIABLE_SCHEME}, found something else "
                 f"(not shown: it may be a key); give env:NAME, and put the {what} into NAME"
             )
+        if name == ACTION_KEY:
+            return KeyWord("the input key", variable=name)
         shown = name if name in environ or not _MAY_BE_A_KEY.search(name) else "(not shown: it may be a key)"
         return KeyWord(f"the {what} in the environment variable {shown}", variable=name)
     if _NO_PATH.search(word):
@@ -242,6 +252,15 @@ def check_private_word(word: str) -> None:
         and not os.path.lexists(word)
     ):
         raise WrongKey(_unknown_scheme(scheme.group(1)))
+
+
+def check_variable(word: str, environ: Mapping[str, str]) -> None:
+    """Refuse `env:NAME` with nothing in NAME, before there is anything to sign; other words are not looked at.
+
+    Raises: Misused.
+    """
+    if word.startswith(VARIABLE_SCHEME):
+        _variable(parse_key_word(word, "private key", environ), environ)
 
 
 def _unknown_scheme(scheme: str) -> str:
@@ -304,6 +323,8 @@ def _variable(named: KeyWord, environ: Mapping[str, str]) -> bytes:
     where = named.where
     text = environ.get(named.variable)
     if text is None or not text.strip():
+        if named.variable == ACTION_KEY:
+            raise WrongKey(EMPTY_INPUT)
         raise WrongKey(
             _EMPTY.format(
                 where=where, state="not there: the variable is not set" if text is None else "empty"

@@ -12,6 +12,8 @@ import msgspec
 from intoto_action.formats.key import Key
 from intoto_action.github.event import from_fork, is_pull_request
 from intoto_action.keys.words import (
+    ACTION_KEY,
+    EMPTY_INPUT,
     check_private_word,
     elsewhere,
     open_public_key,
@@ -22,10 +24,6 @@ from intoto_action.reason import WrongKey
 
 if TYPE_CHECKING:
     from intoto_action.record.expected import ExpectedStep  # a layout is seldom given, and costs a start
-
-
-ACTION_KEY = "INTOTO_ACTION_SIGNING_KEY"
-"""Where our actions put their input `key`, for `env:`: what is said of it speaks of the input."""
 
 
 class WhoSigns(Protocol):
@@ -80,11 +78,7 @@ class Credentials(msgspec.Struct, frozen=True):
         if from_fork(environ):
             return f"{self.where} is empty, because a pull request from a fork gets no secrets"
         if self.variable == ACTION_KEY:
-            return (
-                f"{self.where} is empty. In a workflow that is mostly a secret that is not there: look whether the "
-                "name in ${{ secrets.NAME }} is right and whether this repository, and the environment of this job, "
-                "have it"
-            )
+            return EMPTY_INPUT
         return (
             f"{self.where} is empty or not set. In CI this is mostly a secret that is not there: pull requests from "
             "forks get none, and the name of the secret must be right; set it"
@@ -148,10 +142,9 @@ def credentials(
             f"the key {word}", uri=word, public=known, password_env=password, variables=tuple(names)
         )
     named = parse_key_word(word, "private key", environ)
-    where = "the input key" if named.variable == ACTION_KEY else named.where
     names = [name for name in (named.variable, password) if name]
     return Credentials(
-        where,
+        named.where,
         named.path,
         named.variable,
         public=public,

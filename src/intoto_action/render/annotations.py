@@ -12,7 +12,7 @@ from typing import Literal, TypeGuard
 import msgspec
 
 from intoto_action.formats.verdict import Verdict
-from intoto_action.reason import Finding
+from intoto_action.reason import Finding, Topic
 from intoto_action.render.escape import LONGEST, annotation_message, annotation_property, visible
 from intoto_action.render.sentences import anchor, what_happened
 
@@ -43,11 +43,23 @@ def workflow_commands(
 
 
 def annotation(
-    level: Level, text: str, *, title: str = TITLE, limit: int = LONGEST, line: Line | None = None
+    level: Level,
+    text: str,
+    *,
+    title: str = TITLE,
+    limit: int = LONGEST,
+    line: Line | None = None,
+    topic: Topic | None = None,
 ) -> str:
-    """One workflow command that annotates the run, or a line of a file in it, with its line feed."""
+    """One workflow command that annotates the run, or a line of a file in it, with its line feed.
+
+    `topic` is where the text is explained; it is there however long the text is.
+    """
+    docs = f" ({anchor(topic)})" if topic is not None else ""
     at = f"file={annotation_property(line.file)},line={line.number}," if _can_be_told(line) else ""
-    return f"::{level} {at}title={annotation_property(title)}::{annotation_message(text, limit=limit)}\n"
+    return (
+        f"::{level} {at}title={annotation_property(title)}::{annotation_message(text, limit=limit)}{docs}\n"
+    )
 
 
 def _can_be_told(line: Line | None) -> TypeGuard[Line]:
@@ -62,7 +74,8 @@ def _findings(verdict: Verdict, level: Level, line_of: LineOf) -> Iterator[str]:
     for finding in ordered:
         of_step.setdefault(finding.step, []).append(finding)
     for first, *more in of_step.values():
-        told = f"{what_happened(first)} ({anchor(first.reason)})"
+        told = what_happened(first)
         told += f" And {len(more)} more: see the summary." if more else ""
         title = f"{first.reason.value} {verdict.image}".strip()
-        yield annotation(level, told, title=title, limit=2000, line=line_of(verdict, first))
+        line = line_of(verdict, first)
+        yield annotation(level, told, title=title, limit=2000, line=line, topic=first.reason)

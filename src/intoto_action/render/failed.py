@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intoto_action.reason import Denied, IntotoActionError, Unavailable
+from intoto_action.reason import IntotoActionError
 from intoto_action.render.escape import code
 from intoto_action.render.escape import markdown as escaped
 from intoto_action.render.sentences import anchor
@@ -11,11 +11,9 @@ _LONGEST = 4000
 
 
 def failed(heading: str, error: IntotoActionError) -> str:
-    """The sentence of the error, and where its reason is explained when it has one."""
+    """The sentence of the error, and where it is explained."""
     blocks = [
         f"### {heading}",
         *(escaped(line, limit=_LONGEST) for line in str(error).splitlines() if line.strip()),
     ]
-    if isinstance(error, Denied | Unavailable):
-        blocks.append(code(anchor(error.reason)))
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join([*blocks, code(anchor(error.topic))]) + "\n"

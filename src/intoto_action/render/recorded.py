@@ -9,8 +9,10 @@ import re
 from collections.abc import Sequence
 
 from intoto_action.formats.link import Link
+from intoto_action.reason import Topic
 from intoto_action.render.escape import code, visible
 from intoto_action.render.escape import markdown as escaped
+from intoto_action.render.sentences import anchor
 
 _COMMAND = 200
 _YAML_LINE = 4096
@@ -27,9 +29,9 @@ def recorded(link: Link, sha256: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def not_recorded(step: str, why: str) -> str:
-    """A step of which there is no link, and why."""
-    return f"### Not recorded: step {code(step)}\n\n{escaped(why, limit=2000)}\n"
+def not_recorded(step: str, why: str, topic: Topic | None = None) -> str:
+    """A step of which there is no link, why, and where that is explained."""
+    return f"### Not recorded: step {code(step)}\n\n{escaped(why, limit=2000)}\n{_docs(topic)}"
 
 
 def signed(step: str, sha256: str, who: str, functionary: str) -> str:
@@ -41,9 +43,13 @@ def signed(step: str, sha256: str, who: str, functionary: str) -> str:
     )
 
 
-def not_signed(step: str, why: str) -> str:
-    """A link that was left unsigned, and why."""
-    return f"**Not signed**: step {code(step)}: {escaped(why, limit=2000)}\n"
+def not_signed(step: str, why: str, topic: Topic | None = None) -> str:
+    """A link that was left unsigned, why, and where that is explained when it is an error."""
+    return f"**Not signed**: step {code(step)}: {escaped(why, limit=2000)}\n{_docs(topic)}"
+
+
+def _docs(topic: Topic | None) -> str:
+    return f"\n{code(anchor(topic))}\n" if topic is not None else ""
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> list[str]:

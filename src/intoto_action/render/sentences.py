@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from intoto_action.formats.verdict import DENY, ERROR, PASS, StepReport, Verdict
-from intoto_action.reason import ExitCode, Finding, Reason
+from intoto_action.reason import ExitCode, Finding, Reason, Topic
 
 MOST_ARTIFACTS = 10
 """Artifacts of one finding that are listed; the rest is counted."""
@@ -82,9 +82,9 @@ def advice(finding: Finding) -> str:
     return finding.advice or _ADVICE[finding.reason]
 
 
-def anchor(reason: Reason) -> str:
-    """Where the documentation explains the reason."""
-    return f"{DOCS}#{reason.value}"
+def anchor(topic: Topic) -> str:
+    """Where the documentation explains it. The scripts of the actions (`fail`) write the same without Python."""
+    return f"{DOCS}#{topic.value}"
 
 
 def place(finding: Finding) -> str:

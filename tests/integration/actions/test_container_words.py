@@ -15,6 +15,7 @@ from make.cache import CHECKOUT
 
 from intoto_action.cli.container_action import ATTACH, INPUTS, VERIFY, argv, checked
 from intoto_action.reason import Misused
+from intoto_action.render.sentences import anchor
 
 INPUTS_OF = {"attach": ATTACH, "verify": VERIFY}
 _WORDS = st.sampled_from(
@@ -102,7 +103,7 @@ def test_the_same_inputs_are_the_same_words_or_the_same_refusal(chosen: Mapping[
     try:
         words = argv(checked(chosen), {"RUNNER_TEMP": "/temp"})
     except Misused as refused:
-        assert (code, sentence) == (2, str(refused))
+        assert (code, sentence) == (2, f"{refused} ({anchor(refused.topic)})")
         return
     assert sentence == ""
     assert composite == ["-I", "-X", "utf8", "-m", "intoto_action", *words]

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -14,24 +16,41 @@ from intoto_action import __version__
 from intoto_action.cli import main as module
 from intoto_action.cli.main import main
 from intoto_action.keys.keygen import generate
-from intoto_action.reason import Denied, Finding, Malformed, Misused, Reason, Unavailable
+from intoto_action.reason import (
+    Denied,
+    Finding,
+    IntotoActionError,
+    Malformed,
+    Misused,
+    Reason,
+    Unavailable,
+    WrongKey,
+)
 
 LATE = Finding(reason=Reason.RULE_VIOLATION, expected="no evil", found="evil\x1b[2J", step="build")
 EARLY = Finding(reason=Reason.LINK_MISSING, expected="a link", found="none", step="scan")
 
 
+GITHUB: list[click.Parameter] = [click.Option(["--github"], is_flag=True)]
+
+
 def told(
-    error: BaseException | None, monkeypatch: pytest.MonkeyPatch, result: object = None
+    error: BaseException | None,
+    monkeypatch: pytest.MonkeyPatch,
+    result: object = None,
+    words: Sequence[str] = ("verb",),
 ) -> tuple[int, str]:
     """Exit code and stderr of a verb that raises this error, or returns this result."""
 
-    def fail() -> object:
+    def fail(**_: bool) -> object:
         if error is not None:
             raise error
         return result
 
-    monkeypatch.setattr(module.Verbs, "get_command", lambda *_: click.Command("verb", callback=fail))
-    ended = CliRunner().invoke(main, ["verb"])
+    monkeypatch.setattr(
+        module.Verbs, "get_command", lambda *_: click.Command("verb", callback=fail, params=GITHUB)
+    )
+    ended = CliRunner().invoke(main, words)
     assert ended.stdout == ""
     return ended.exit_code, ended.stderr
 
@@ -39,8 +58,13 @@ def told(
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (Misused("give a key"), 2, "error: give a key\n"),
-        (Malformed("x.json", "an object", "a list"), 2, "error: x.json: expected an object, found a list\n"),
+        (Misused("give a key"), 2, "error: give a key (docs/reason-codes.md#wrong-input)\n"),
+        (WrongKey("one\ntwo"), 2, "error: one\ntwo\n  docs: docs/reason-codes.md#wrong-key\n"),
+        (
+            Malformed("x.json", "an object", "a list"),
+            2,
+            "error: x.json: expected an object, found a list (docs/reason-codes.md#wrong-document)\n",
+        ),
         (
             Unavailable("no answer"),
             3,
@@ -51,8 +75,22 @@ def told(
             3,
             "error: sigstore-unavailable: no answer (docs/reason-codes.md#sigstore-unavailable)\n",
         ),
-        (click.UsageError("no such thing"), 2, "Usage: main verb [OPTIONS]\nerror: no such thing\n"),
-        (click.ClickException("no such thing"), 2, "error: no such thing\n"),
+        (
+            click.UsageError("no such thing"),
+            2,
+            "Usage: main verb [OPTIONS]\nerror: no such thing (docs/reason-codes.md#wrong-input)\n",
+        ),
+        (
+            click.ClickException("no such thing"),
+            2,
+            "error: no such thing (docs/reason-codes.md#wrong-input)\n",
+        ),
+        (
+            OSError(errno.ENOSPC, "full"),
+            3,
+            "error: there is no space left to write to, so what was said may be incomplete "
+            "(docs/reason-codes.md#wrong-file)\n",
+        ),
         (KeyboardInterrupt(), 130, "\ninterrupted: nothing more was done\n"),
         (click.Abort(), 130, "interrupted: nothing more was done\n"),
         (SystemExit(7), 7, ""),
@@ -96,7 +134,19 @@ def test_an_error_cannot_write_to_the_terminal_or_start_a_workflow_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _, message = told(Misused("a\x1b[2Jb\n::add-mask::x"), monkeypatch)
-    assert message == "error: a\\x1b[2Jb\n\\x3a:add-mask::x\n"
+    assert message == "error: a\\x1b[2Jb\n\\x3a:add-mask::x\n  docs: docs/reason-codes.md#wrong-input\n"
+
+
+@pytest.mark.parametrize(
+    "error", [Misused("a" * 100_000), Unavailable("a" * 100_000), Malformed("a" * 9999, "", "")]
+)
+@pytest.mark.parametrize("words", [["verb"], ["verb", "--github"]])
+def test_however_much_others_wrote_it_is_said_where_that_is_explained(
+    error: IntotoActionError, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, message = told(error, monkeypatch, words=words)
+    assert message.endswith(f" (docs/reason-codes.md#{error.topic.value})\n")
+    assert message.count("\n") == 1 and len(message) < 5000
 
 
 def test_an_unexpected_exception_is_an_internal_error_without_traceback(
@@ -106,13 +156,22 @@ def test_an_unexpected_exception_is_an_internal_error_without_traceback(
     assert code == 1
     assert message.startswith("internal-error: ZeroDivisionError where none was expected.")
     assert "INTOTO_ACTION_DEBUG=1" in message
+    assert message.endswith(" (docs/reason-codes.md#internal-error)\n")
     assert "Traceback" not in message
     assert "a secret" not in message
 
 
 def test_a_traceback_is_there_for_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTOTO_ACTION_DEBUG", "1")
-    assert "Traceback" in told(ZeroDivisionError(), monkeypatch)[1]
+    _, message = told(
+        ZeroDivisionError("a\x1b[2J\n::add-mask::x\n ##[error]y\r::stop-commands::z"), monkeypatch
+    )
+    assert message.startswith("Traceback (most recent call last):\n  File ")
+    assert message.splitlines()[-4:-1] == [
+        "ZeroDivisionError: a\\x1b[2J",
+        "\\x3a:add-mask::x",
+        " #\\x23[error]y\\r\\x3a:stop-commands::z",
+    ]
 
 
 def test_a_verb_that_nobody_knows_is_a_usage_error() -> None:

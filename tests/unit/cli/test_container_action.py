@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -110,11 +111,6 @@ def test_an_input_of_the_other_verb_is_refused_and_never_ignored(verb: str, name
         words(verb, **{"image": "a", "layout": "l", name: "x"})
 
 
-def test_an_empty_key_is_said_to_be_a_secret_that_is_not_there() -> None:
-    with pytest.raises(Misused, match=r"the input key is empty\..*pull requests from forks get none"):
-        words("attach", image="a", layout="l")
-
-
 def run(tmp_path: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """The module as the image runs it, with the variables that GitHub's runner sets."""
     (tmp_path / "workspace").mkdir(exist_ok=True)
@@ -144,6 +140,26 @@ def test_outside_of_an_action_it_says_who_else_to_call(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stdout.startswith("::error title=intoto-action::expected the inputs of the action")
     assert "intoto-action attach" in done.stdout
+
+
+def test_an_empty_key_is_said_to_be_a_secret_that_is_not_there(tmp_path: Path) -> None:
+    done = run(tmp_path, **variables("attach", image="oci-layout:none", layout="none"))
+    assert done.returncode == 2
+    (error,) = done.stderr.splitlines()
+    assert re.search(
+        r"::the input key is empty\. .*pull requests from forks get none \(docs/.*#wrong-key\)$", error
+    )
+    without = run(tmp_path, **variables("attach", image="oci-layout:none", layout="none", keyless="true"))
+    assert "#wrong-file)" in without.stderr, "who signs without a key needs none, and the layout is missing"
+
+
+@pytest.mark.parametrize("verb", ["record", "attach", "verify"])
+def test_what_it_refuses_says_where_that_is_explained(tmp_path: Path, verb: str) -> None:
+    done = run(tmp_path, **variables(verb, image="a", layout="l", keyless="yes", rehearse="yes"))
+    assert done.returncode == 2
+    assert done.stdout.endswith(" (docs/reason-codes.md#wrong-input)\n")
+    elsewhere = run(tmp_path, **variables("verify", image="a") | {"GITHUB_WORKSPACE": str(tmp_path / "none")})
+    assert elsewhere.stdout.endswith(" (docs/reason-codes.md#wrong-place)\n")
 
 
 def test_an_input_that_was_not_declared_is_not_read(tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ def test_what_is_not_the_release_fails_the_job_and_is_no_reason_to_go_on(
     said = capsys.readouterr().out
     assert said.startswith(f"::error title=cosign::{job.url}/{FILE}.sigstore.json: expected a certificate")
     assert "Nothing of it was run" in said
+    assert said.endswith(" (docs/reason-codes.md#wrong-place)\n")
 
 
 def test_outside_of_a_job_it_says_what_is_missing(

@@ -104,7 +104,8 @@ class TestSign:
         assert ended.exit_code == 2
         lines = ended.stderr.splitlines()
         assert lines[0].startswith("error: layout.yaml:4:3: ")
-        assert [line.split(":")[1] for line in lines[1:]] == ["10", "12"]
+        assert [line.split(":")[1] for line in lines[1:-1]] == ["10", "12"]
+        assert lines[-1] == "  docs: docs/reason-codes.md#wrong-document"
         assert not (draft.directory / "root.layout").exists()
 
     def test_a_public_key_cannot_sign(self, draft: Draft) -> None:

@@ -210,6 +210,7 @@ def test_a_password_that_is_wrong_leaves_the_link_and_says_so(job: Job) -> None:
     assert ended.exit_code == 2
     assert job.outputs["signed"] == "false"
     assert "**Not signed**" in job.summary and "password" in job.summary
+    assert job.summary.endswith("<code>docs/reason-codes&#46;md&#35;wrong-key</code>\n")
 
 
 def test_a_job_without_a_file_for_outputs_is_none(job: Job) -> None:

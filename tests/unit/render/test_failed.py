@@ -12,5 +12,8 @@ def test_what_others_wrote_is_text_and_the_reason_is_explained_elsewhere() -> No
     )
 
 
-def test_what_has_several_lines_is_several_paragraphs_without_a_reason() -> None:
-    assert failed("Not verified", Misused("one\n\ntwo")) == "### Not verified\n\none\n\ntwo\n"
+def test_what_has_several_lines_is_several_paragraphs_and_explained_once() -> None:
+    told = failed("Not verified", Misused("one\n\ntwo"))
+    assert told == (
+        "### Not verified\n\none\n\ntwo\n\n<code>docs/reason-codes&#46;md&#35;wrong-input</code>\n"
+    )
