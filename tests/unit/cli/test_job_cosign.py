@@ -137,7 +137,7 @@ def test_what_is_not_the_release_fails_the_job_and_is_no_reason_to_go_on(
     assert not (job.folder / "output").exists()
     assert list((job.folder / "temp").iterdir()) == []
     said = capsys.readouterr().out
-    assert said.startswith(f"::error title=cosign::{job.url}/{FILE}.sigstore.json: expected a certificate")
+    assert said.startswith(f"::error title=cosign::{job.url}/{FILE}.sigstore.json: expected a signature over")
     assert "Nothing of it was run" in said
     assert said.endswith(" (docs/reason-codes.md#wrong-place)\n")
 
