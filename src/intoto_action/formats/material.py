@@ -33,6 +33,8 @@ PUBLIC_KEY = "publicKey"
 KIND = "application/vnd.dev.sigstore.verificationmaterial;version=0.3"
 MOST_TIMESTAMPS = 8
 """How many are looked at: one is enough, two are rare, and anybody can add more."""
+LARGEST_TIMESTAMP = 64 << 10
+"""Real ones have some thousand bytes, with all certificates; what reads them takes quadratic time for large ones."""
 _KINDS = re.compile(r"application/vnd\.dev\.sigstore\.verificationmaterial(?:;version=0\.[123])?\Z")
 _OLDEST_BUNDLE = "application/vnd.dev.sigstore.bundle+json;version=0.1"
 _WITH_CHAIN = (_OLDEST_BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.2")
@@ -80,7 +82,7 @@ class _Chain(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Timestamp(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    signed_timestamp: bytes
+    signed_timestamp: Annotated[bytes, Meta(max_length=LARGEST_TIMESTAMP)]
 
 
 class _Timestamps(msgspec.Struct, forbid_unknown_fields=True):

@@ -7,12 +7,19 @@ import re
 from collections.abc import Iterable
 
 _LONGEST = 120
+_LONGEST_SENTENCE = 300
 _BEFORE_SECRETS = re.compile(r"[^?;@=]*")
 
 
 def quoted(word: str) -> str:
     """The word in quotes, control characters escaped, cut when it is long."""
     return repr(word if len(word) <= _LONGEST else f"{word[:_LONGEST]}…")
+
+
+def shown(text: str) -> str:
+    """A library's words on one line, cut; what has no shape of its own is escaped, for strangers are cited in them."""
+    line = " ".join(text.split())[:_LONGEST_SENTENCE]
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
 
 
 def quoted_uri(word: str) -> str:

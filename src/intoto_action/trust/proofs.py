@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from intoto_action.formats.certificate import CERTIFICATE_CAP
 from intoto_action.formats.material import Material
+from intoto_action.formats.spelling import shown
 from intoto_action.formats.trusted_root import parse_trusted_root
 from intoto_action.reason import Malformed
 from intoto_action.trust.log_keys import LogKeys
@@ -110,5 +111,5 @@ def _told(where: str, name: str) -> Iterator[None]:
     except Malformed as error:
         raise Malformed(error.where, f"{error.expected}, under {name}", error.found) from error
     except Exception as error:
-        said = " ".join(str(error).split())[:300] or type(error).__name__
+        said = shown(str(error)) or type(error).__name__
         raise Malformed(where, f"proofs that can be read, under {name}", said) from error

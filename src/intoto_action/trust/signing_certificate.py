@@ -17,6 +17,7 @@ from cryptography.x509 import verification
 from cryptography.x509.certificate_transparency import LogEntryType, Version
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from intoto_action.formats.spelling import shown
 from intoto_action.formats.trusted_root import Period, TrustedAuthority
 from intoto_action.reason import Malformed
 from intoto_action.trust.log_keys import LogKeys
@@ -74,7 +75,7 @@ def check_chain(
         try:
             return authority.issuer_of(certificate, at)
         except (verification.VerificationError, x509.UnsupportedGeneralNameType) as error:
-            said = " ".join(str(error).split())[:300]
+            said = shown(str(error))
     raise Malformed(
         where, f"a certificate that chains to the root and is valid at {at:%Y-%m-%d %H:%M:%SZ}", said
     )

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 from sigstore.models import Bundle, ClientTrustConfig
@@ -19,6 +23,7 @@ from sigstore.verify import Verifier, policy
 from tests.parts.forge import Fault, Forge, Form, Log, Signed, faults
 
 from intoto_action.formats.envelope import PAYLOAD_TYPE, parse_envelope
+from intoto_action.formats.material import LARGEST_TIMESTAMP
 from intoto_action.reason import Malformed
 from intoto_action.trust.keyless import TrustRoot
 
@@ -183,6 +188,28 @@ def test_no_member_of_another_signature_s_bundle_fits_into_this_one(log: Log, fo
         if document not in (first, second):
             bundle = json.dumps(document).encode()
             assert not ours(bundle, form) or theirs(bundle, form), path
+
+
+def test_a_timestamp_of_millions_of_bytes_is_not_read() -> None:
+    """Its reader looks for a part of it in the whole at each place, which can be made to take ten seconds."""
+    document = json.loads(good(Log.V2, Form.MESSAGE).bundle)
+    (timestamp,) = document["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"]
+    timestamp["signedTimestamp"] = base64.b64encode(b"0" * (LARGEST_TIMESTAMP + 1)).decode()
+    with pytest.raises(Malformed, match=f"length <= {LARGEST_TIMESTAMP}"):
+        root().certificate_over(hashlib.sha256(STATEMENT).digest(), json.dumps(document).encode(), "x")
+
+
+def test_a_name_in_a_certificate_that_nobody_issued_brings_no_control_characters() -> None:
+    """The library cites the subject in its words, and anybody can make a certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a\x1b[31m\x07\u202e")])
+    draft = x509.CertificateBuilder(name, name, key.public_key(), 1, forge().now, forge().now)
+    der = draft.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    document = json.loads(good(Log.V2, Form.MESSAGE).bundle)
+    document["verificationMaterial"]["certificate"]["rawBytes"] = base64.b64encode(der).decode()
+    with pytest.raises(Malformed, match="chains to the root") as caught:
+        root().certificate_over(hashlib.sha256(STATEMENT).digest(), json.dumps(document).encode(), "x")
+    assert str(caught.value).isprintable()
 
 
 def _paths(document: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
