@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -34,13 +34,13 @@ class LogKey:
         trusted = log.public_key
         self.valid_for = trusted.valid_for
         self._details = trusted.key_details
+        kind = _kind_of(trusted.key_details)
         try:
-            self._key = load_der_public_key(trusted.raw_bytes)
-        except ValueError as error:
+            self._key = load_der_public_key(trusted.raw_bytes) if kind else None
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise Malformed(
                 where, f"the public key of {log.base_url} in DER", "bytes that are none"
             ) from error
-        kind = _kind_of(trusted.key_details)
         if kind is not None and not isinstance(self._key, kind):
             raise Malformed(where, f"a key of kind {trusted.key_details} for {log.base_url}", "another")
 

@@ -74,6 +74,22 @@ def test_a_kind_that_nobody_knows_here_has_signed_nothing() -> None:
     assert not key.has_signed(ED25519.sign(DATA), DATA)
 
 
+@pytest.mark.parametrize("spki", [b"none", bytes.fromhex("300c300506032a03040303000102")])
+def test_a_key_that_cannot_even_be_read_does_no_harm_when_its_kind_is_one_of_tomorrow(spki: bytes) -> None:
+    """Else the first such log in the root would end all verifying; `cryptography` does not know the second's kind."""
+    trusted = TrustedKey(spki, "SLH_DSA_OF_TOMORROW", Period(NOW))
+    key = LogKey(TrustedLog("https://log.test", trusted, LogId(b"id")), "x")
+    assert not key.has_signed(b"", DATA)
+
+
+def test_a_key_on_a_curve_that_nobody_knows_is_malformed() -> None:
+    der = P256.public_key().public_bytes(Encoding.DER, SPKI)
+    curve = bytes.fromhex("2a8648ce3d030107")
+    trusted = TrustedKey(der.replace(curve, curve[:-1] + b"c"), "PKIX_ECDSA_P256_SHA_256", Period(NOW))
+    with pytest.raises(Malformed, match="the public key of"):
+        LogKey(TrustedLog("https://log.test", trusted, LogId(b"id")), "x")
+
+
 @pytest.mark.parametrize(
     ("key", "details"),
     [
