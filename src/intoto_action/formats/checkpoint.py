@@ -18,7 +18,8 @@ from intoto_action.reason import Malformed
 LARGEST_CHECKPOINT = 64 << 10
 _HINT = 4
 _FIRST_LINES = 3
-_SIGNATURE = re.compile("\u2014 ([^ \n]+) ([A-Za-z0-9+/=]+)\n")
+# A name has no white space of any alphabet, and no plus (signed-note, "Verifier keys").
+_SIGNATURE = re.compile(r"\u2014 ([^\s+]+) ([A-Za-z0-9+/=]+)\n")
 _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")
 
 
@@ -52,7 +53,7 @@ def parse_checkpoint(text: str, where: str) -> Checkpoint:
     if not separator or "\n\n" in signatures:
         raise Malformed(where, "a note and its signatures, with one empty line between", "something else")
     lines = note.split("\n")
-    if len(lines) < _FIRST_LINES or not lines[0]:
+    if len(lines) < _FIRST_LINES or not lines[0].strip():
         raise Malformed(where, "lines with origin, size and root hash", f"{quoted(note)}")
     if not _DECIMAL.match(lines[1]):
         raise Malformed(where, "a size in decimal digits", quoted(lines[1]))
@@ -69,6 +70,8 @@ def _signatures(text: str, where: str) -> tuple[NoteSignature, ...]:
     end = 0
     while match := _SIGNATURE.match(text, end):
         value = _base64(match[2], where)
+        if len(value) <= _HINT:
+            raise Malformed(where, f"a signature after {_HINT} bytes of hint", f"{len(value)} bytes in all")
         found.append(NoteSignature(match[1], value[:_HINT], value[_HINT:]))
         end = match.end()
     if end != len(text) or not found:

@@ -29,8 +29,9 @@ T = TypeVar("T")
 LARGEST_BODY = 64 << 10
 _MOST_HASHES = 64
 _PEM = re.compile(
-    rb"-----BEGIN CERTIFICATE-----\n((?:[A-Za-z0-9+/=]{1,64}\n)+)-----END CERTIFICATE-----\n?\Z"
+    rb"-----BEGIN CERTIFICATE-----\n((?:[A-Za-z0-9+/]{64}\n)*[A-Za-z0-9+/=]{1,64}\n)-----END CERTIFICATE-----\n\Z"
 )
+_SHA256_HEX = re.compile(r"[0-9a-f]{64}\Z")
 
 # Protobuf writes its 64-bit numbers as strings.
 Number = Annotated[str, Meta(pattern=r"^(?:0|[1-9][0-9]{0,18})\Z", max_length=19)]
@@ -192,6 +193,8 @@ def entry_of(document: EntryDocument, where: str) -> LogEntry:
     if index >= size:
         raise Malformed(where, "an inclusion proof of a leaf of its tree", f"leaf {index} of {size}")
     promise = document.inclusion_promise
+    if promise is not None and not promise.signed_entry_timestamp:
+        raise Malformed(where, "a promise of the log (signed entry timestamp) that is signed", "an empty one")
     return LogEntry(
         document.log_id.key_id,
         (document.kind_version.kind, document.kind_version.version),
@@ -240,8 +243,9 @@ def _from_hashedrekord_v1(spec: bytes, where: str) -> Logged:
 
 
 def _from_dsse_v1(spec: bytes, where: str) -> Logged:
-    """The digest of the envelope is passed over: it is over bytes that nobody has any more."""
+    """The digest of the envelope is read and passed over: it is over bytes that nobody has any more."""
     record = _read(spec, _DsseV1, where)
+    _sha256(record.envelope_hash, where)
     if len(record.signatures) != 1:
         raise Malformed(where, "one signature", f"{len(record.signatures)} of them")
     (signature,) = record.signatures
@@ -255,10 +259,9 @@ def _read(spec: bytes, type_: type[T], where: str) -> T:
 def _sha256(found: _Hash, where: str) -> bytes:
     if found.algorithm != "sha256":
         raise Malformed(where, "a digest by sha256", quoted(found.algorithm))
-    try:
-        return bytes.fromhex(found.value)
-    except ValueError as error:
-        raise Malformed(where, "a digest in hexadecimal", "something else") from error
+    if not _SHA256_HEX.match(found.value):
+        raise Malformed(where, "a digest of 64 lower-case hexadecimal digits", "something else")
+    return bytes.fromhex(found.value)
 
 
 def _der(pem: bytes, where: str) -> bytes:

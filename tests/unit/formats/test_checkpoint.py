@@ -56,6 +56,13 @@ def test_witnesses_sign_the_same_note() -> None:
         (f"log.test\n012\n{ROOT}\n\n{LINE}", "decimal digits"),
         (f"log.test\n1_2\n{ROOT}\n\n{LINE}", "decimal digits"),
         (f"log.test\n12\n%%\n\n{LINE}", "base64"),
+        (f" \u2003\n12\n{ROOT}\n\n{LINE}", "lines with origin"),
+        (f"{NOTE}\n{LINE}\u2014 witness AAAA\n", "a signature after 4 bytes of hint"),
+        (f"{NOTE}\n{LINE}\u2014 witness aGludA==\n", "a signature after 4 bytes of hint"),
+        *(
+            (f"{NOTE}\n\u2014 log{each}test {SIGNATURE}\n", "lines of signature")
+            for each in "\t\xa0\u2028\r+"
+        ),
         (f"log.test\ud800\n12\n{ROOT}\n\n{LINE}", "UTF-8"),
         (f"log.test\n12\n{ROOT}\n{'x' * LARGEST_CHECKPOINT}\n\n{LINE}", "at most"),
     ],

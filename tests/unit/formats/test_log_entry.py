@@ -147,6 +147,24 @@ def _hash(algorithm: str) -> Change:
         (
             Log.V1,
             Form.MESSAGE,
+            lambda body: body["spec"]["data"]["hash"].update(value="A" * 64),
+            "lower-case",
+        ),
+        (
+            Log.V1,
+            Form.MESSAGE,
+            lambda body: body["spec"]["data"]["hash"].update(value="a " * 64),
+            "hexadecimal",
+        ),
+        (
+            Log.V1,
+            Form.DSSE,
+            lambda body: body["spec"]["envelopeHash"].update(algorithm="sha1"),
+            "a digest by sha256",
+        ),
+        (
+            Log.V1,
+            Form.MESSAGE,
             lambda body: body["spec"]["signature"]["publicKey"].update(content="eA=="),
             "a certificate in PEM",
         ),
@@ -201,6 +219,8 @@ def test_each_thing_that_a_body_can_say_otherwise_is_told(
     [
         b"",
         b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+        b"-----BEGIN CERTIFICATE-----\neA==\n-----END CERTIFICATE-----",
+        b"-----BEGIN CERTIFICATE-----\neHh4\neHh4\n-----END CERTIFICATE-----\n",
         b"-----BEGIN CERTIFICATE-----\nA===\n-----END CERTIFICATE-----\n",
         b"-----BEGIN CERTIFICATE-----\neA==\n-----END CERTIFICATE-----\nmore\n",
         b"before\n-----BEGIN CERTIFICATE-----\neA==\n-----END CERTIFICATE-----\n",
@@ -239,6 +259,14 @@ def test_any_body_is_read_or_malformed(log: Log, form: Form) -> None:
         read_or_malformed(lambda raw: parse_logged(msgspec.structs.replace(entry, body=raw), "x"), body)
 
     holds()
+
+
+def test_a_promise_that_is_empty_is_none() -> None:
+    """Passed over, it would take with it the time that stands beside it."""
+    empty = {"inclusionPromise": {"signedEntryTimestamp": ""}}
+    document = document_of(signed(Log.V1, Form.MESSAGE)) | empty
+    with pytest.raises(Malformed, match="found an empty one"):
+        decoded(document)
 
 
 def test_a_proof_is_the_one_that_was_written() -> None:
