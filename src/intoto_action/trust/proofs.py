@@ -1,7 +1,7 @@
 """The proofs for a keyless signature, held against one Sigstore instance. Imported when the first one is met.
 
-Source: Sigstore client specification, "Verification"; the same checks as sigstore-python 4.5 and sigstore-go 1.1, with
-the stricter rule where the two differ.
+Source: Sigstore client specification, "Verification"; the same checks as sigstore-python 4.5, and from sigstore-go 1.1
+the periods of keys and the origin of a checkpoint.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -27,6 +28,7 @@ from intoto_action.reason import Malformed
 from intoto_action.trust.log_keys import LogKey, LogKeys
 
 _HINT = 4
+_ORIGIN_V1 = re.compile(r".* - [0-9]+\Z")
 
 
 class _Promised(msgspec.Struct):
@@ -78,6 +80,11 @@ def check_inclusion(entry: LogEntry, logs: LogKeys, times: Sequence[datetime], w
         raise Malformed(
             where, "a checkpoint signed by the log of the entry", "a signature that is not its own"
         )
+    # A Rekor v1 writes its host and the id of a tree, neither of which the root names (sigstore-go, `hasRekorV1STH`).
+    has_shards = _ORIGIN_V1.match(checkpoint.origin) is not None
+    if not has_shards and {checkpoint.origin, signature.name} != {key.origin}:
+        found = f"one of {quoted(checkpoint.origin)}, signed by {quoted(signature.name)}"
+        raise Malformed(where, f"a checkpoint of the log {quoted(key.origin)}", found)
     if (checkpoint.size, checkpoint.root_hash) != (proof.size, proof.root_hash):
         found = f"one of {checkpoint.size} entries, root {checkpoint.root_hash.hex()}"
         expected = f"a checkpoint of the proof's tree of {proof.size} entries, root {proof.root_hash.hex()}"
@@ -86,6 +93,9 @@ def check_inclusion(entry: LogEntry, logs: LogKeys, times: Sequence[datetime], w
     if computed != proof.root_hash:
         expected = f"an inclusion proof that leads to the root {proof.root_hash.hex()}"
         raise Malformed(where, expected, computed.hex())
+    if not has_shards and entry.index != proof.index:
+        found = f"{entry.index} and {proof.index}"
+        raise Malformed(where, "the same index in the entry and in its proof", found)
 
 
 def root_of(proof: InclusionProof, body: bytes, where: str) -> bytes:

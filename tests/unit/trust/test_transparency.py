@@ -141,6 +141,23 @@ class TestInclusion:
         with pytest.raises(Malformed, match="a checkpoint of the proof's tree of"):
             check_inclusion(msgspec.structs.replace(logged.entry, proof=proof), logged.keys, [NOW], "x")
 
+    @pytest.mark.parametrize("place", [0, 1])
+    def test_a_checkpoint_is_the_log_s_by_its_origin_and_by_who_signed_it(self, place: int) -> None:
+        """One key may be that of two logs, and the origin is what tells their trees apart (tlog-checkpoint)."""
+        logged = Logged(5, 2)
+        log = logged.log
+        note = log.note(log.root_hash)
+        other = log.signed_note(note.replace("log.test", "other.test"))
+        checkpoints = (other, log.signed_note(note).replace("\u2014 log.test", "\u2014 other.test"))
+        proof = msgspec.structs.replace(logged.proof, checkpoint=checkpoints[place])
+        with pytest.raises(Malformed, match=r"a checkpoint of the log 'log\.test'"):
+            check_inclusion(msgspec.structs.replace(logged.entry, proof=proof), logged.keys, [NOW], "x")
+
+    def test_a_log_of_one_tree_has_one_index_for_an_entry(self) -> None:
+        logged = Logged(5, 2)
+        with pytest.raises(Malformed, match="the same index"):
+            check_inclusion(msgspec.structs.replace(logged.entry, index=0), logged.keys, [NOW], "x")
+
     def test_witnesses_before_and_after_the_log_s_own_signature_do_no_harm(self) -> None:
         logged = Logged(5, 2)
         log = logged.log
