@@ -15,7 +15,7 @@ import msgspec
 from intoto_action.formats.spelling import quoted
 from intoto_action.reason import Malformed
 
-LARGEST_CHECKPOINT = 64 << 10
+LARGEST_CHECKPOINT = 16 << 10
 _HINT = 4
 _FIRST_LINES = 3
 # A name has no white space of any alphabet, and no plus (signed-note, "Verifier keys").

@@ -95,21 +95,21 @@ class _Checkpoint(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Proof(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    log_index: Number
     root_hash: bytes
     tree_size: Number
-    hashes: Annotated[list[bytes], Meta(max_length=_MOST_HASHES)]
     checkpoint: _Checkpoint
+    log_index: Number = "0"
+    hashes: Annotated[list[bytes], Meta(max_length=_MOST_HASHES)] = []
 
 
 class EntryDocument(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """`TransparencyLogEntry` of the protobufs."""
+    """`TransparencyLogEntry` of the protobufs, whose JSON leaves out zeros and empty lists: of a log's first entry."""
 
-    log_index: Number
     log_id: KeyId
     kind_version: _KindVersion
     inclusion_proof: _Proof
     canonicalized_body: bytes
+    log_index: Number = "0"
     integrated_time: Number = "0"
     inclusion_promise: _Promise | None = None
 

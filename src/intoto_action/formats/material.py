@@ -206,7 +206,8 @@ def _certificate(material: _VerificationMaterial, media_type: str | None, where:
     if material.x509_certificate_chain is not None and media_type not in _WITH_CERTIFICATE:
         return material.x509_certificate_chain.certificates[0].raw_bytes
     expected = "a chain of certificates" if media_type in _WITH_CHAIN else "a certificate"
-    raise Malformed(where, f"{expected} in a bundle of type {media_type}", "the other")
+    bundle = "verification material" if media_type is None else f"a bundle of type {media_type}"
+    raise Malformed(where, f"{expected} in {bundle}", "the other, or none")
 
 
 def _sha256(digest: DigestDocument | None, where: str) -> bytes | None:

@@ -19,6 +19,9 @@ DOCUMENT_CAP = 16 * MIB
 """The largest JSON document that is read at all, in bytes."""
 MOST_DEEP = 64
 """How many objects and lists may be inside each other; what we read needs less than ten."""
+_BRACKETS = 10_000
+_BYTES_A_BRACKET = 16
+"""A document may open so many objects and lists, and one more for so many bytes: an entry of a link has some eighty."""
 
 
 class Typed(msgspec.Struct):
@@ -80,8 +83,14 @@ def _depth(raw: bytes) -> int:
 
 
 def refuse_duplicate_keys(raw: bytes, where: str) -> None:
-    """Raises: Malformed when an object in `raw` has the same key twice, or `raw` is no JSON or nested too deep."""
-    if raw.count(b"[") + raw.count(b"{") > MOST_DEEP:
+    """Raises: Malformed when an object in `raw` has the same key twice, or `raw` is no JSON or nested too deep.
+
+    And when it is mostly objects and lists: each costs as much as a hundred bytes of text.
+    """
+    brackets = raw.count(b"[") + raw.count(b"{")
+    if brackets > (most := _BRACKETS + len(raw) // _BYTES_A_BRACKET):
+        raise Malformed(where, f"at most {most} objects and lists in {len(raw)} bytes", f"{brackets}")
+    if brackets > MOST_DEEP:
         check_depth(_depth(raw), where)
     if _every_key_is_read(raw):
         return

@@ -65,8 +65,9 @@ class TrustRoot:
         material = material_of(envelope, signature, where)
         if material is None:
             return None
-        signed, payload = hashlib.sha256(envelope.signed), hashlib.sha256(envelope.payload)
-        verified = self._proofs.certificate(material, signed.digest(), payload.digest(), where)
+        signed = hashlib.sha256(envelope.signed).digest()
+        payload = hashlib.sha256(envelope.payload).digest() if material.is_envelope else b""
+        verified = self._proofs.certificate(material, signed, payload, where)
         return facts_of(verified, f"{where}, certificate")
 
     def certificate_over(self, sha256: bytes, bundle: bytes, where: str) -> Certificate:

@@ -29,7 +29,7 @@ from intoto_action.trust.signing_certificate import (
     check_use,
 )
 from intoto_action.trust.timestamps import TimestampAuthority, times_of
-from intoto_action.trust.transparency import check_inclusion, check_logged, promised_time
+from intoto_action.trust.transparency import check_inclusion, check_kind, check_logged, promised_time
 
 _SHA256 = ec.ECDSA(Prehashed(hashes.SHA256()))
 
@@ -55,6 +55,7 @@ class Proofs:
         Raises: Malformed, with the first proof that does not.
         """
         with _told(where, self._name):
+            check_kind(material, where)
             certificate = read_certificate(material.certificate, where)
             times = self._times(material, where)
             issuer = [check_chain(certificate, self._authorities, at, where) for at in times][-1]

@@ -29,6 +29,8 @@ class TimestampAuthority:
                 f"at least {_FEWEST_CERTIFICATES} certificates of {authority.uri or 'a timestamp authority'}"
             )
             raise Malformed(where, expected, "1")
+        if len(set(others)) != len(others):
+            raise Malformed(where, f"each certificate of {authority.uri} once", "the same one twice")
         builder = VerifierBuilder().tsa_certificate(signer).add_root_certificate(others[-1])
         for intermediate in others[:-1]:
             builder = builder.add_intermediate_certificate(intermediate)
@@ -48,7 +50,7 @@ class TimestampAuthority:
 def times_of(
     responses: Iterable[bytes], signature: bytes, authorities: Sequence[TimestampAuthority], where: str
 ) -> list[datetime]:
-    """The times that trusted authorities vouch for; a response of somebody else proves nothing, and does no harm.
+    """The times that trusted authorities vouch for; a good response of somebody else proves nothing, and does no harm.
 
     Raises: Malformed for a response that is none, and where nobody is there to hold one against.
     """

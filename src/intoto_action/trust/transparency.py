@@ -18,6 +18,7 @@ from intoto_action.formats.checkpoint import parse_checkpoint
 from intoto_action.formats.log_entry import (
     DSSE_V1,
     HASHEDREKORD_V1,
+    HASHEDREKORD_V2,
     InclusionProof,
     LogEntry,
     parse_logged,
@@ -116,18 +117,23 @@ def root_of(proof: InclusionProof, body: bytes, where: str) -> bytes:
     return node
 
 
+def check_kind(material: Material, where: str) -> None:
+    """Raises: Malformed for an entry of a kind that does not go with what was signed, or that nobody reads here."""
+    kinds = (HASHEDREKORD_V2, DSSE_V1) if material.is_envelope else (HASHEDREKORD_V2, HASHEDREKORD_V1)
+    if material.entry.kind not in kinds:
+        what = "an envelope" if material.is_envelope else "a message"
+        expected = f"a log entry of {what}, of kind {' or '.join(' '.join(each) for each in kinds)}"
+        raise Malformed(where, expected, quoted(" ".join(material.entry.kind)))
+
+
 def check_logged(material: Material, sha256: bytes, payload_sha256: bytes, where: str) -> None:
     """Raises: Malformed unless the entry is about this signature, this certificate and what is signed.
 
     `sha256` is of what is signed, `payload_sha256` of an envelope's payload alone.
     Source: Rekor v2's specification, 6.1.4, for envelopes; CVE-2022-36056 is what comes of not looking.
     """
-    kind = material.entry.kind
-    if kind == (HASHEDREKORD_V1 if material.is_envelope else DSSE_V1):
-        what = "an envelope" if material.is_envelope else "a message"
-        raise Malformed(where, f"a log entry of a kind that is for {what}", quoted(" ".join(kind)))
     logged = parse_logged(material.entry, where)
-    expected = payload_sha256 if kind == DSSE_V1 else sha256
+    expected = payload_sha256 if material.entry.kind == DSSE_V1 else sha256
     if logged.sha256 != expected:
         raise Malformed(where, f"a log entry about sha256 {expected.hex()}", f"sha256 {logged.sha256.hex()}")
     if logged.signature != material.signature:

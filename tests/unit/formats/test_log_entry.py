@@ -83,6 +83,15 @@ def test_a_number_is_a_string_of_decimal_digits(member: str, number: object) -> 
         decoded(document)
 
 
+def test_the_first_entry_of_a_log_is_written_without_its_zeros() -> None:
+    """As protobuf's JSON leaves out zeros and empty lists."""
+    document = document_of(signed(Log.V2, Form.MESSAGE))
+    del document["logIndex"], document["inclusionProof"]["logIndex"], document["inclusionProof"]["hashes"]
+    document["inclusionProof"]["treeSize"] = "1"
+    entry = decoded(document)
+    assert (entry.index, entry.proof.index, entry.proof.size, entry.proof.hashes) == (0, 0, 1, ())
+
+
 @pytest.mark.parametrize("index", ["9", "8"])
 def test_a_proof_is_of_a_leaf_of_its_tree(index: str) -> None:
     document = document_of(signed(Log.V2, Form.MESSAGE))

@@ -51,8 +51,8 @@ SAYS = {
     Fault.SIGNATURE_SWAPPED: "a log entry with the same signature",
     Fault.ENTRY_MISSING: "one entry of a transparency log beside the certificate, found no entry",
     Fault.TWO_ENTRIES: "one entry of a transparency log beside the certificate, found 2",
-    Fault.ENTRY_OF_UNKNOWN_KIND: "found 'intoto 0.0.[12]'",
-    Fault.ENTRY_OF_UNKNOWN_VERSION: "found '(dsse|hashedrekord) 0.0.9'",
+    Fault.ENTRY_OF_UNKNOWN_KIND: "a log entry of an? (message|envelope), of kind .* found 'intoto 0.0.[12]'",
+    Fault.ENTRY_OF_UNKNOWN_VERSION: "a log entry of .*, of kind .* found '(dsse|hashedrekord) 0.0.9'",
     Fault.ENTRY_OF_ANOTHER_ARTIFACT: "a log entry about sha256 .*, found sha256",
     Fault.ENTRY_OF_ANOTHER_CERTIFICATE: "a log entry with the same certificate",
     Fault.ENTRY_CHANGED_AFTERWARDS: "an inclusion proof that leads to the root",
@@ -406,6 +406,14 @@ class TestRoots:
             del document["timestampAuthorities"][0]["certChain"]["certificates"][1:]
 
         with pytest.raises(Malformed, match="at least 2 certificates of https://tsa"):
+            self.changed(forge, change)
+
+    def test_a_timestamp_authority_with_a_certificate_twice_is_malformed(self, forge: Forge) -> None:
+        def change(document: dict[str, Any]) -> None:
+            certificates = document["timestampAuthorities"][0]["certChain"]["certificates"]
+            certificates[1:] = [certificates[1]] * 3
+
+        with pytest.raises(Malformed, match=r"each certificate of https://.* once"):
             self.changed(forge, change)
 
     @pytest.mark.parametrize("member", ["certificateAuthorities", "timestampAuthorities"])
