@@ -6,6 +6,7 @@ wants it: the media type says what a document means.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from intoto_action.reason import Malformed
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 LARGEST_ROOT = 4 << 20
+_HOST = re.compile(r"https?://(?:\[([^]/]+)\]|([^][/:?#@]+))(?::[0-9]*)?(?:[/?#]|\Z)")
 
 Instant = Annotated[datetime, Meta(tz=True)]
 
@@ -52,6 +54,12 @@ class TrustedLog(msgspec.Struct, frozen=True, rename="camel"):
     base_url: str
     public_key: TrustedKey
     log_id: LogId
+
+    @property
+    def host(self) -> str:
+        """The host of its URL, which is the origin of a Rekor v2's checkpoints; empty when there is none."""
+        match = _HOST.match(self.base_url)
+        return (match[1] or match[2]) if match else ""
 
 
 class TrustedCertificate(msgspec.Struct, frozen=True, rename="camel"):

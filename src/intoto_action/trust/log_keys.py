@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -34,8 +33,7 @@ class LogKey:
         """Raises: Malformed for a key that is none, or of another kind than it is said to be."""
         trusted = log.public_key
         self.valid_for = trusted.valid_for
-        # Of the root, whose URLs are no stranger's; one without a host is no origin of any checkpoint.
-        self.origin = urlsplit(log.base_url).hostname or ""
+        self.origin = log.host
         self._details = trusted.key_details
         kind = _kind_of(trusted.key_details)
         try:

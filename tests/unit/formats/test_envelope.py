@@ -234,7 +234,7 @@ def test_the_payload_of_a_metablock_says_what_was_signed(raw: bytes) -> None:
 def test_deep_nesting_is_malformed(opening: bytes, depth: int, field: bytes) -> None:
     closing = b"]" if opening == b"[" else b"}"
     deep = opening * depth + b"1" + closing * depth
-    with pytest.raises(Malformed, match="deep|objects and lists"):
+    with pytest.raises(Malformed, match=r"deep|objects and lists"):
         parse_envelope(b'{"%b":%b,"payload":"","signatures":[]}' % (field, deep), WHERE)
 
 

@@ -131,7 +131,7 @@ def test_what_is_no_json_of_the_shape_is_malformed(raw: bytes) -> None:
 @pytest.mark.parametrize("depth", [MOST_DEEP, 1000, 9000, 100_000])
 def test_deep_nesting_is_malformed(opening: bytes, depth: int) -> None:
     closing = b"]" if opening == b"[" else b"}"
-    with pytest.raises(Malformed, match="deep|objects and lists"):
+    with pytest.raises(Malformed, match=r"deep|objects and lists"):
         anything(b'{"a":' + opening * depth + b"1" + closing * depth + b"}")
 
 

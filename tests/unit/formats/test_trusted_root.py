@@ -9,7 +9,15 @@ from urllib.parse import quote
 import pytest
 from tests.parts.forge import Forge
 
-from intoto_action.formats.trusted_root import LARGEST_ROOT, MEDIA_TYPE, Period, parse_trusted_root
+from intoto_action.formats.trusted_root import (
+    LARGEST_ROOT,
+    MEDIA_TYPE,
+    LogId,
+    Period,
+    TrustedKey,
+    TrustedLog,
+    parse_trusted_root,
+)
 from intoto_action.reason import Malformed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,6 +111,26 @@ def test_another_media_type_is_told(document: dict[str, Any]) -> None:
 def test_a_document_that_is_too_large_is_not_read() -> None:
     with pytest.raises(Malformed, match="at most"):
         parse_trusted_root(b" " * (LARGEST_ROOT + 1), "x")
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://log.test", "log.test"),
+        ("https://log.test/", "log.test"),
+        ("http://127.0.0.1:3003/path?x#y", "127.0.0.1"),
+        ("http://[::1]:3003", "::1"),
+        ("https://log.test:", "log.test"),
+        ("https://user@log.test", ""),
+        ("https://log.test@evil.test/", ""),
+        ("log.test", ""),
+        ("https://", ""),
+        ("", ""),
+    ],
+)
+def test_a_log_is_at_a_host(url: str, host: str) -> None:
+    log = TrustedLog(url, TrustedKey(b"", "", Period(START)), LogId(b""))
+    assert log.host == host
 
 
 def test_a_period_has_its_first_and_its_last_instant() -> None:
