@@ -76,7 +76,12 @@ def container_daemon(environ: Mapping[str, str]) -> Iterator[ContainerDaemon]:
             "--time=0",
             f"unix://{socket}",
         )
-        with running(argv, Path(folder) / "log", socket.is_socket, environ):
+        # For each answer about itself podman asks dpkg whose its programs are, which takes a second of all the packages
+        # of the machine, and act asks often. Of no packages it takes none.
+        packages = Path(folder) / "dpkg"
+        packages.mkdir()
+        of_service = {**environ, "DPKG_ADMINDIR": str(packages)}
+        with running(argv, Path(folder) / "log", socket.is_socket, of_service):
             yield ContainerDaemon(socket, environ)
 
 
