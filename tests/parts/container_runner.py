@@ -18,13 +18,16 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from make.cache import cache_directory
-from tests.parts.debian_trees import debian_tree
+from tests.parts.containers import container_storage
+from tests.parts.debian_trees import debian_image, debian_images
 from tests.parts.registries import running
 from tests.parts.runner import COMPANY, Place, Runner
 from tests.parts.tools import debian_command
 
 HOME = "/github/home"
 RUNNER_TEMP = "/__w/_temp"
+DEBIANS = ((), ("python3-venv",), ("python3", "python3-venv", "ca-certificates"))
+"""The packages of each image that is there."""
 _PIP_CACHE = "/var/cache/pip"
 
 
@@ -55,17 +58,14 @@ class ContainerDaemon:
         return done.stdout
 
     def debian(self, *packages: str) -> str:
-        """The name of an image with a bare Debian and these packages."""
-        name = f"localhost/debian:{'-'.join(['bare', *sorted(packages)])}"
-        found = self.podman("images", "--quiet", name)
-        if not found.strip():
-            self.podman("import", "--quiet", "--change", "CMD=/bin/bash", debian_tree(*packages), name)
-        return name
+        """The name of an image with a bare Debian and these packages, which are one of DEBIANS."""
+        assert packages in DEBIANS, packages
+        return debian_image(*packages)
 
 
 @contextmanager
 def container_daemon(environ: Mapping[str, str]) -> Iterator[ContainerDaemon]:
-    """Run podman's service on the storage of `environ` (the fixture `container_environ`) until the block ends."""
+    """Run podman's service on the storage of `environ` until the block ends."""
     # A socket's path ends at 108 bytes, and pytest's folders are long.
     with TemporaryDirectory(prefix="podman-") as folder:
         socket = Path(folder) / "podman.sock"
@@ -113,7 +113,11 @@ def in_container(
 
 
 @pytest.fixture(scope="session")
-def podman_daemon(container_environ: Mapping[str, str]) -> Iterator[ContainerDaemon]:
-    """Needs podman, runc."""
-    with container_daemon(container_environ) as daemon:
+def podman_daemon() -> Iterator[ContainerDaemon]:
+    """Needs podman, runc, debootstrap."""
+    with container_storage(_debians) as environ, container_daemon(environ) as daemon:
         yield daemon
+
+
+def _debians(driver: str) -> Path:
+    return debian_images(driver, *DEBIANS)

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,19 +37,28 @@ driver = "{driver}"
 graphroot = "{folder}/images"
 runroot = "{folder}/run"
 """
+_MORE_IMAGES = """\
+[storage.options]
+additionalimagestores = ["{place}"]
+"""
 
 
 @contextmanager
-def container_storage() -> Iterator[Mapping[str, str]]:
+def container_storage(more_images: Callable[[str], Path] | None = None) -> Iterator[Mapping[str, str]]:
     """Yield the environment to run podman, buildah, skopeo and docker with; end and remove what they made.
 
-    The machine's own settings, images and logins are neither read nor changed.
+    The machine's own settings, images and logins are neither read nor changed. `more_images` says where images are
+    that are there from the start, and only read; it is given the name of the storage's driver.
     """
     # Not pytest's folder, whose path is long: sockets of conmon lie below, and a socket's path ends at 108 bytes.
     folder = Path(tempfile.mkdtemp(prefix="engines-"))
     engine, storage, logins = folder / "containers.conf", folder / "storage.conf", folder / "auth.json"
     engine.write_text(_ENGINE.format(folder=folder))
-    storage.write_text(_STORAGE.format(folder=folder, driver=_driver(folder)))
+    driver = _driver(folder)
+    settings = _STORAGE.format(folder=folder, driver=driver)
+    if more_images:
+        settings += _MORE_IMAGES.format(place=more_images(driver))
+    storage.write_text(settings)
     logins.write_text("{}")
     environ = {
         **os.environ,

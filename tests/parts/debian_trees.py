@@ -1,13 +1,15 @@
 """The root of a Debian or Ubuntu with next to nothing in it: what `container: debian` gives a job before any step.
 
-It is this machine's own release, from the mirror that its apt is set up with, made by debootstrap once and kept as a
-tar file in the cache. It has bash, coreutils, perl and apt; no Python, no git, no certificates.
+It is this machine's own release, from the mirror that its apt is set up with, made by debootstrap once and kept in the
+cache, as a tar file and as an image. It has bash, coreutils, perl and apt; no Python, no git, no certificates.
 """
 
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from make import debian
@@ -35,6 +37,35 @@ def debian_tree(*packages: str) -> Path:
     return place / "tree.tar"
 
 
+def debian_image(*packages: str) -> str:
+    """The name of the image of a tree."""
+    return f"localhost/debian:{'-'.join(['bare', *sorted(packages)])}"
+
+
+def debian_images(driver: str, *trees: Sequence[str]) -> Path:
+    """A storage of podman with the images of trees, for others to read (additionalimagestores). Needs podman, root.
+
+    It takes podman longer to import a tree than to run a job in it, so that is done once and kept, as the trees are.
+    """
+    tars = {debian_image(*packages): debian_tree(*packages) for packages in trees}
+    key = key_of(driver, *(f"{name} {tar}" for name, tar in tars.items()))
+    place = cache_directory() / "debian" / f"images-{key}"
+
+    def fill(place: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="engine-") as folder:
+            where = ("--root", str(place / "images"), "--runroot", f"{folder}/run", "--storage-driver", driver)
+            for name, tar in tars.items():
+                change = ("--change", "CMD=/bin/bash")
+                _run("podman", *where, "--tmpdir", f"{folder}/engine", "import", "--quiet", *change, str(tar), name)
+
+    try:
+        kept(place, fill, what="the images of a bare Debian")
+    except MakeError as error:
+        raise Unobtainable(str(error)) from error
+    return place / "images"
+
+
+@cache
 def _release_and_mirror() -> tuple[str, str]:
     os_release = dict(
         line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line
