@@ -15,6 +15,8 @@ from make.failure import MakeError
 
 _REPORTS = BUILD / "reports"
 _SIDE_BY_SIDE = ("-n", "2")
+_WAITING_SIDE_BY_SIDE = ("-n", "4")
+"""Tests against real parts wait for them half of their time: for a log's checkpoint, a server's start, a disk."""
 _UNIT_SECONDS = 60
 _EXAMPLES = 50
 _FEW_EXAMPLES = 10
@@ -82,9 +84,9 @@ def test(words: Sequence[str]) -> int:
     ]
     if there:
         # A file's tests stay together: they share the registries and engines they start. The files that take longest
-        # come first, in the order given, so that one of them is not what the other worker waits for at the end.
+        # come first, in the order given, so that one of them is not what the other workers wait for at the end.
         order = ("--dist", "loadfile", "--no-loadscope-reorder")
-        codes["integration"] = pytest([*_SIDE_BY_SIDE, *order, *there, *words], report="integration")
+        codes["integration"] = pytest([*_WAITING_SIDE_BY_SIDE, *order, *there, *words], report="integration")
     print(f"\nlint: {'failed' if codes['lint'] else 'clean'}")
     for name in ("unit", "integration"):
         if name in codes:
