@@ -53,10 +53,27 @@ def debian_images(driver: str, *trees: Sequence[str]) -> Path:
 
     def fill(place: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="engine-") as folder:
-            where = ("--root", str(place / "images"), "--runroot", f"{folder}/run", "--storage-driver", driver)
+            where = (
+                "--root",
+                str(place / "images"),
+                "--runroot",
+                f"{folder}/run",
+                "--storage-driver",
+                driver,
+            )
             for name, tar in tars.items():
                 change = ("--change", "CMD=/bin/bash")
-                _run("podman", *where, "--tmpdir", f"{folder}/engine", "import", "--quiet", *change, str(tar), name)
+                _run(
+                    "podman",
+                    *where,
+                    "--tmpdir",
+                    f"{folder}/engine",
+                    "import",
+                    "--quiet",
+                    *change,
+                    str(tar),
+                    name,
+                )
 
     try:
         kept(place, fill, what="the images of a bare Debian")

@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.parts.attached import Shelf
 from tests.parts.chain import Chain
+from tests.parts.forked import is_about_a_start, run_forked
+
+_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -21,22 +24,29 @@ class Ended:
 
 
 def run(*words: str, cwd: Path | None = None, environ: Mapping[str, str] | None = None) -> Ended:
-    """Run the console script as a process of its own. Wherever it fails, it is with a sentence."""
-    done = subprocess.run(
-        [console_script(), *words],
-        cwd=cwd,
-        env={**os.environ, **(environ or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    ended = Ended(done.returncode, done.stdout, done.stderr)
+    """Run the console script as a process of its own, which is forked. Wherever it fails, it is with a sentence."""
+    argv, place, variables = [console_script(), *words], cwd or Path.cwd(), {**os.environ, **(environ or {})}
+    ended = Ended(*_run(argv, place, variables))
     for sign in ("Traceback", "internal-error", "PRIVATE KEY"):
         assert sign not in ended.out + ended.err, ended
     assert ended.code in {0, 1, 2, 3, 4}, ended
     return ended
+
+
+def _run(argv: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> tuple[int, str, str]:
+    if not is_about_a_start(environ):
+        return run_forked(argv, cwd, environ, _SECONDS)
+    done = subprocess.run(
+        argv,
+        cwd=cwd,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def console_script() -> str:
