@@ -4,7 +4,7 @@ Most of the time of a call goes into Python's start and imports. Here they are d
 installed project and forks for each call. The child has the words, the directory, the environment and the streams of
 the call, runs what the console script runs, and ends as Python ends.
 
-What belongs to a start cannot be seen this way: the flags and variables of Python, the locale, /proc/self/environ. A call
+What belongs to a start cannot be seen this way: Python's flags and variables, the locale, /proc/self/environ. A call
 whose environment says something about that is not forked (`is_about_a_start`); tests of it, and of signals, start one.
 """
 
