@@ -409,6 +409,7 @@ UNREACHABLE = f"127.0.0.1:9/octo/app@sha256:{'a' * 64}"
 
 def test_an_earlier_step_cannot_loosen_verify_and_no_registry_is_no_pass(shop: Shop) -> None:
     """In a hostile workspace, with what an earlier step can set; then the same with a registry that nobody reaches."""
+    shop.runner.installs = True
     shop.runner.put(
         {
             f"{name}.py": "raise SystemExit('EVIL')\n"

@@ -19,8 +19,11 @@ def test_what_one_job_builds_is_deployed_and_named_in_manifests(
 ) -> None:
     shop = example_repository
     shop.sign("one-job")
+    shop.runner.installs = True
     ran = shop.run("one-job")
     assert ran.succeeded, ran.log
+    assert ran.printed.count("intoto-action is installed for this job") == 1
+    shop.runner.installs = False
     assert shop.tags() == ["latest", "new"]
     verified = shop.verify(f"{shop.image}:latest")
     assert verified.code == 0, verified

@@ -12,6 +12,7 @@ ON_LINUX = ("--job", "hostile-workspace", "--matrix", "os:ubuntu-latest")
 
 
 def test_the_self_test_finds_nothing_taken_over_in_a_hostile_workspace(runner: Runner) -> None:
+    runner.installs = True
     as_downloaded(runner.workspace)
     ran = runner.run(SELF_TEST, job=GitHubJob(workflow="self-test.yml"), only=ON_LINUX)
     assert ran.succeeded, ran.log
@@ -19,6 +20,7 @@ def test_the_self_test_finds_nothing_taken_over_in_a_hostile_workspace(runner: R
 
 
 def test_the_self_test_would_find_it(runner: Runner) -> None:
+    runner.installs = True
     """A Python that is not isolated imports what lies in the workspace."""
     as_downloaded(runner.workspace)
     script = runner.workspace / "verify" / "verify.sh"

@@ -339,6 +339,7 @@ def test_an_odd_word_is_refused_with_a_sentence_and_nothing_of_it_is_run(runner:
 
 
 def test_an_earlier_step_that_sets_variables_changes_nothing(runner: Runner) -> None:
+    runner.installs = True
     runner.put(
         {f"{name}.py": "raise SystemExit('EVIL')\n" for name in ("requests", "click", "sitecustomize")}
     )

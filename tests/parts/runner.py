@@ -4,6 +4,9 @@ act is kinder than GitHub. Withheld here: the inputs of a composite in its steps
 for forks, the variables of the process that runs the tests. What cannot be withheld (act hands on outputs that are not
 declared) is left out by `Ran.outputs`, and looked for in tests/unit/actions.
 
+Given besides, because it takes as long as all that most jobs do: $RUNNER_TEMP has what the actions' installer made once
+for all tests, and it finds that, as on GitHub a second use in a job does. `Runner.installs` has each job install.
+
 Stand-ins, because the real ones talk to GitHub: actions/upload-artifact and actions/download-artifact, with the inputs
 that are used and the same files on disk, in `Runner.artifacts`. act does not know `uses: $/record`, the action of the
 repository and commit of the file that says so; our files are given to it with what GitHub makes of that.
@@ -21,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from make.cache import CHECKOUT, cache_directory
+from make.cache import CHECKOUT, cache_directory, kept
 from make.environment import locked_python
 from tests.parts.github_job import GitHubJob
 from tests.parts.tools import tool
@@ -37,11 +40,22 @@ _BASH = """\
 #!{python} -IS
 import os, sys
 kept = {{n: v for n, v in os.environ.items() if not n.startswith("INPUT_") and n != "ACT"}}
+installed, temporary = {installed!r}, kept.get("RUNNER_TEMP", "")
+if installed and os.path.isdir(temporary) and not os.path.exists(temporary + "/intoto-action"):
+    import shutil
+    shutil.copytree(installed, temporary + "/intoto-action", symlinks=True, copy_function=os.link)
 if {jobs!r} and os.environ.get("GITHUB_JOB") not in {jobs!r}:
     kept = {{n: v for n, v in kept.items() if not n.startswith("ACTIONS_ID_TOKEN_")}}
 os.execve({bash!r}, [{bash!r}, *sys.argv[1:]], kept)
 """
 
+_IMPORT_ALL = """\
+import importlib, pkgutil, intoto_action
+for module in pkgutil.walk_packages(intoto_action.__path__, "intoto_action."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+import in_toto.verifylib, sigstore.sign, sigstore.verify, tuf.ngclient
+"""
 _UPLOAD = """\
 name: stand-in for actions/upload-artifact
 description: Copies the files.
@@ -145,7 +159,8 @@ class Runner:
     `workspace` is the repository's work tree, `kept` a directory that outlives the run ($KEPT), `artifacts` what was
     uploaded. `tools` come before the system's directories on the PATH. `variables_of` are those that depend on the job,
     whose commit is made when it is run. `token_jobs` are the jobs with `id-token: write`, which alone can ask for a
-    token; act asks for no permission, so without it all of them can.
+    token; act asks for no permission, so without it all of them can. `installed` is what a job finds in
+    $RUNNER_TEMP/intoto-action unless it `installs`.
     """
 
     workspace: Path
@@ -156,6 +171,8 @@ class Runner:
     variables_of: Callable[[GitHubJob], Mapping[str, str]] = lambda job: {}
     token_jobs: Sequence[str] = ()
     place: Place = Place()
+    installed: Path | None = None
+    installs: bool = False
 
     @property
     def kept(self) -> Path:
@@ -238,10 +255,7 @@ class Runner:
     def _act(self, argv: Sequence[str], seconds: float) -> Ran:
         for folder in (self.kept, self.artifacts):
             folder.mkdir(exist_ok=True)
-        path = [self._bash().parent, *self.tools, "/usr/bin", "/bin", Path(sys.base_prefix) / "bin"]
-        environ = {name: value for name, value in os.environ.items() if COMPANY.fullmatch(name)}
-        environ |= {"HOME": str(self.home), "PATH": os.pathsep.join(map(str, path)), "LANG": "C.UTF-8"}
-        environ |= {"UV_CACHE_DIR": str(cache_directory() / "uv"), **self.place.environ}
+        environ = {**_environ(self.home, self._bash().parent, *self.tools), **self.place.environ}
         process = subprocess.Popen(
             argv,
             cwd=self.workspace,
@@ -269,9 +283,20 @@ class Runner:
         shim.parent.mkdir(exist_ok=True)
         python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
         bash = shutil.which("bash", path="/usr/bin:/bin")
-        shim.write_text(_BASH.format(python=python, bash=bash, jobs=list(self.token_jobs)))
+        installed = "" if self.installs or not self.installed else str(self.installed)
+        shim.write_text(
+            _BASH.format(python=python, bash=bash, jobs=list(self.token_jobs), installed=installed)
+        )
         shim.chmod(0o755)
         return shim
+
+
+def _environ(home: Path, *tools: Path) -> dict[str, str]:
+    """The environment that a machine gives to a job."""
+    path = [*tools, "/usr/bin", "/bin", Path(sys.base_prefix) / "bin"]
+    environ = {name: value for name, value in os.environ.items() if COMPANY.fullmatch(name)}
+    environ |= {"HOME": str(home), "PATH": os.pathsep.join(map(str, path)), "LANG": "C.UTF-8"}
+    return environ | {"UV_CACHE_DIR": str(cache_directory() / "uv")}
 
 
 def declared_outputs(action: str) -> Sequence[str]:
@@ -287,11 +312,11 @@ def _parse(out: str, code: int) -> Ran:
     return Ran(code == 0, entries)
 
 
-def _call(argv: Sequence[str | Path], cwd: Path) -> str:
+def _call(argv: Sequence[str | Path], cwd: Path, environ: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
         [str(each) for each in argv],
         cwd=cwd,
-        env={"PATH": os.environ["PATH"], "HOME": str(cwd)},
+        env=environ or {"PATH": os.environ["PATH"], "HOME": str(cwd)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -337,8 +362,33 @@ def downloaded_actions(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str,
     return found
 
 
+@pytest.fixture(scope="session")
+def installed_action(
+    tmp_path_factory: pytest.TempPathFactory, downloaded_actions: Mapping[str, Path]
+) -> Path:
+    """What is in $RUNNER_TEMP/intoto-action when a job has installed, each module of ours compiled."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def fill(place: Path) -> None:
+        home, temporary = place / "home", place / "temporary"
+        for folder in (home, temporary):
+            folder.mkdir()
+        environ = _environ(home, locked_python("lock").parent)
+        environ |= {"RUNNER_TEMP": str(temporary), "GITHUB_OUTPUT": str(place / "output")}
+        script = downloaded_actions[f"{ACTIONS}@{REF}"] / "setup/install.sh"
+        _call(["bash", "-p", script], place, environ)
+        python = (place / "output").read_text().strip().removeprefix("python=")
+        _call([python, "-I", "-c", _IMPORT_ALL], place, environ)
+
+    return kept(shared / "installed", fill, what="what the actions install") / "temporary/intoto-action"
+
+
 @pytest.fixture
-def runner(tmp_path: Path, downloaded_actions: Mapping[str, Path]) -> Iterator[Runner]:
+def runner(
+    tmp_path: Path, downloaded_actions: Mapping[str, Path], installed_action: Path
+) -> Iterator[Runner]:
     """Needs act, git. Installs with uv, which is quick."""
     home, workspace = tmp_path / "home", tmp_path / "app"
     home.mkdir()
@@ -346,4 +396,4 @@ def runner(tmp_path: Path, downloaded_actions: Mapping[str, Path]) -> Iterator[R
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "uv").symlink_to(locked_python("lock").parent / "uv")
-    yield Runner(workspace, home, downloaded_actions, (tools,))
+    yield Runner(workspace, home, downloaded_actions, (tools,), installed=installed_action)
