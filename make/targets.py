@@ -50,7 +50,9 @@ def lint(words: Sequence[str]) -> int:
         (python, "-m", "make.action_files", "--check"),
         (python.parent / "lint-imports",),
     )
-    return _first_failure(_run(linter, python, {"PYTHONPATH": str(CHECKOUT / "src")}) for linter in linters)
+    with ThreadPoolExecutor(len(linters)) as at_once:
+        done = [at_once.submit(_told, linter, python) for linter in linters]
+        return _first_failure(_tell(each.result()) for each in done)
 
 
 def actions(words: Sequence[str]) -> int:
@@ -199,6 +201,25 @@ def _run(
     return subprocess.run(
         words, cwd=folder, env=environment_of(python, extra), stdin=subprocess.DEVNULL, check=False
     ).returncode
+
+
+def _told(linter: Sequence[str | Path], python: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a linter beside others, and keep what it says."""
+    return subprocess.run(
+        [str(word) for word in linter],
+        cwd=CHECKOUT,
+        env=environment_of(python, {"PYTHONPATH": str(CHECKOUT / "src")}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def _tell(done: "subprocess.CompletedProcess[str]") -> int:
+    print(done.stdout, end="", flush=True)
+    return done.returncode
 
 
 def _first_failure(codes: Iterable[int]) -> int:
