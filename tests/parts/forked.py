@@ -52,7 +52,7 @@ def run_forked(
     report, its_report = socket.socketpair()
     with report, ThreadPoolExecutor(2) as readers:
         _server().call(call, (its_out, its_err, its_report.detach()))
-        said = [readers.submit(_read, end) for end in (out, err)]
+        said, told = readers.submit(_read, out), readers.submit(_read, err)
         report.settimeout(seconds)
         pid = _number(report)
         try:
@@ -60,7 +60,7 @@ def run_forked(
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
             raise TookTooLong(f"{list(argv)} did not end in {seconds:.0f} s") from None
-        return (code, *(each.result() for each in said))  # type: ignore[return-value]
+        return code, said.result(), told.result()
 
 
 def _read(end: int) -> str:
