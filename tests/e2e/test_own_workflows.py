@@ -20,8 +20,8 @@ def test_the_self_test_finds_nothing_taken_over_in_a_hostile_workspace(runner: R
 
 
 def test_the_self_test_would_find_it(runner: Runner) -> None:
-    runner.installs = True
     """A Python that is not isolated imports what lies in the workspace."""
+    runner.installs = True
     as_downloaded(runner.workspace)
     script = runner.workspace / "verify" / "verify.sh"
     assert "-I -X utf8" in script.read_text()
