@@ -14,6 +14,7 @@ from intoto_action.formats.link import parse_link, step_of_file_name
 from intoto_action.reason import Malformed, WrongLinks
 from intoto_action.store.files import why
 from intoto_action.store.link_directory import read_links
+from intoto_action.system import is_link
 
 _ATTEMPT = re.compile(r"[0-9]{1,9}\Z")
 
@@ -60,7 +61,7 @@ def _places(directory: Path) -> Iterator[Path]:
         children = sorted(directory.iterdir())
     except (OSError, ValueError) as error:
         raise WrongLinks(f"the link directory {directory} cannot be read: {why(error)}") from error
-    yield from (each for each in children if each.is_dir() and not each.is_symlink())
+    yield from (each for each in children if each.is_dir() and not is_link(each))
 
 
 def _choose(name: str, found: list[_Found]) -> _Found:

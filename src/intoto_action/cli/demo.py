@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from intoto_action.cli.options import example
+from intoto_action.reason import WrongPlace
 
 if TYPE_CHECKING:
     from intoto_action.demo.vouched import Vouched
@@ -40,6 +41,11 @@ def demo(directory: Path | None, vouched: Path | None) -> int:
     Needs no registry, account, container engine or network, and leaves nothing behind unless --dir is given.
     The exit code is 1 when any of the seven outcomes (nine with --keyless) is not what it must be.
     """
+    if sys.platform != "linux":
+        raise WrongPlace(
+            "demo: expected Linux, which alone lets record run the commands that it plays; found "
+            f"{sys.platform}: play it in the image of intoto-action, or in WSL"
+        )
     from intoto_action.demo.play import play
     from intoto_action.demo.stage import Stage
     from intoto_action.render.text import wants_colour

@@ -27,6 +27,7 @@ from intoto_action.reason import (
     WrongFile,
     WrongPlace,
 )
+from intoto_action.system import RUNS_PROGRAMS
 
 if TYPE_CHECKING:
     from intoto_action.trust.keyless import TrustRoot
@@ -74,6 +75,8 @@ def _find(
     found: str, environ: Mapping[str, str], release: Release, open_root: Callable[[], TrustRoot]
 ) -> tuple[Path | None, str]:
     """The command, or None, and what to say of it. Raises: Malformed, Misused."""
+    if not RUNS_PROGRAMS:
+        return None, f"no other program is run on Windows. So {_NATIVE}"
     folder = _folder(environ)
     refused = ""
     if found:

@@ -27,8 +27,8 @@ from intoto_action.reason import (
     Topic,
     Trouble,
     Unavailable,
-    WrongPlace,
 )
+from intoto_action.system import write_plainly
 
 VERBS: Mapping[str, str] = {
     "keygen": "Make a key pair.",
@@ -104,13 +104,15 @@ class Verbs(click.Group):
                 from intoto_action.cli.details import tell_details
 
                 tell_details(os.environ)
-        if any(_NO_WORD.search(word) for word in args or ()):
+        if any(_NO_WORD.search(word) for word in (sys.argv[1:] if args is None else args)):
             said = "error: expected words without NUL characters and lone surrogates"
             return say(Answer(said, ExitCode.USAGE, Trouble.INPUT))
         # Of a stranger's certificate; it would be told on stderr, in words that are not for its reader.
         warnings.filterwarnings("ignore", message="Parsed a serial number")
         try:
-            result = super().main(args, prog_name, _NO_COMPLETION, standalone_mode=False, **extra)
+            # On Windows click would put files for globs, and values for $NAME, in our words: patterns are read by us.
+            options = {**extra, "standalone_mode": False, "windows_expand_args": False}
+            result = super().main(args, prog_name, _NO_COMPLETION, **options)
             sys.stdout.flush()
         except BrokenPipeError:
             return _leave_the_pipe()
@@ -135,12 +137,7 @@ class Verbs(click.Group):
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the verb. Raises: Misused on Windows, where files cannot be opened as we open them."""
-        if sys.platform == "win32":
-            raise WrongPlace(
-                "expected Linux or macOS, whose ways with files keep a symlink or a pipe from being read for a "
-                "document; found Windows: use a Linux runner, WSL, or the image of intoto-action"
-            )
+        """Run the verb."""
         with _reader():
             return super().invoke(ctx)
 
@@ -264,6 +261,8 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for the whole process
+        elif mode == "w":
+            write_plainly(getattr(sys, name))
 
 
 def _take_termination_for_an_interrupt() -> None:

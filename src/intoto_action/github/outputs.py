@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 
 from intoto_action.reason import Malformed, WrongPlace
+from intoto_action.system import open_to_append
 
 VARIABLE = "GITHUB_OUTPUT"
 STATE_VARIABLE = "GITHUB_STATE"
@@ -28,7 +29,7 @@ def append_outputs(environ: Mapping[str, str], outputs: Mapping[str, str]) -> No
         )
     text = "".join(_heredoc(name, value) for name, value in outputs.items())
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_to_append(path)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except OSError as error:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from intoto_action.system import open_to_append
+
 VARIABLE = "GITHUB_STEP_SUMMARY"
 CAP = 1 << 20
 _CUT = "\n\n(More is in the log: the summary of a step has room for 1 MiB.)\n"
@@ -25,7 +27,7 @@ def append_summary(environ: Mapping[str, str], text: str) -> str | None:
     if not path:
         return None
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_to_append(path)
         with os.fdopen(descriptor, "wb") as file:
             room = CAP - os.fstat(descriptor).st_size
             file.write(_fitting(f"\n{text}".encode("utf-8", "backslashreplace"), room))

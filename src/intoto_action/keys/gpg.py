@@ -26,7 +26,8 @@ from intoto_action.formats.gpg_key import GpgKey
 from intoto_action.formats.openpgp import SIGNATURE, read_packets, read_signature_packet
 from intoto_action.formats.spelling import quoted, quoted_uri
 from intoto_action.keys.interface import Access, Signer
-from intoto_action.reason import Malformed, Reason, Unavailable, WrongKey
+from intoto_action.reason import Malformed, Reason, Unavailable, WrongKey, WrongPlace
+from intoto_action.system import RUNS_PROGRAMS
 from intoto_action.trust.gpg_validity import signing_key
 from intoto_action.trust.openpgp import OTHER_HEADERS, is_by
 
@@ -252,6 +253,11 @@ def _run(
 
 
 def _program(environ: Mapping[str, str]) -> str:
+    if not RUNS_PROGRAMS:
+        raise WrongPlace(
+            f"{GNUPG}: expected Linux or macOS, found Windows, where no other program is run beside a key: give a PEM "
+            "file"
+        )
     found = shutil.which("gpg", path=environ.get("PATH")) or shutil.which("gpg2", path=environ.get("PATH"))
     if found is None:
         raise WrongKey(f"{GNUPG} needs GnuPG, and there is no gpg on PATH (Debian: apt-get install gnupg)")
@@ -261,6 +267,8 @@ def _program(environ: Mapping[str, str]) -> str:
 def _environ(environ: Mapping[str, str]) -> dict[str, str]:
     """For gpg alone; with the terminal on which its agent may ask for the passphrase, if there is one."""
     handed_on = {name: environ[name] for name in _HANDED_ON if name in environ}
+    if sys.platform == "win32":
+        return handed_on
     if "GPG_TTY" not in handed_on and sys.stdin is not None and sys.stdin.isatty():
         handed_on["GPG_TTY"] = os.ttyname(sys.stdin.fileno())
     return handed_on

@@ -15,6 +15,7 @@ from intoto_action.keys.attempts import PASSING, Attempts, Passing
 from intoto_action.keys.http_get import innermost
 from intoto_action.keys.oidc import TOKEN_FLAG, TOKEN_VARIABLE, IdentityToken
 from intoto_action.reason import Malformed, Reason, Unavailable, WrongIdentity
+from intoto_action.system import RUNS_PROGRAMS
 
 _GOOGLE_PRODUCT = Path("/sys/class/dmi/id/product_name")
 _GOOGLE = frozenset({"Google", "Google Compute Engine"})
@@ -44,6 +45,8 @@ class AmbientTokens:
             )
         for variable, command in _COMMANDS.items():
             if self._environ.get(variable):
+                if not RUNS_PROGRAMS:
+                    return f"the {command} command, which has the OIDC token, is not run on Windows"
                 found = shutil.which(command, path=self._environ.get("PATH"))
                 return (
                     None if found else f"the {command} command, which has the OIDC token, is not on the PATH"

@@ -7,7 +7,6 @@ unverified when it is offline, and does not take two processes at once.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ import msgspec
 from intoto_action import __version__
 from intoto_action.deadline import Deadline, Overdue, within
 from intoto_action.keys.http_get import innermost
+from intoto_action.system import cache, lock_alone
 from intoto_action.trust.keyless import LARGEST_ROOT
 
 if TYPE_CHECKING:
@@ -133,12 +133,8 @@ class TufRepository:
         return Roots(trusted_root, signing_config, good_until)
 
     def _cache(self) -> Path | None:
-        """The directory of this repository and first root in the user's cache; None where there is no home.
-
-        Source: XDG base directory specification (a relative path is ignored).
-        """
-        bases = Path(self._environ.get("XDG_CACHE_HOME", "")), Path(self._environ.get("HOME", ""), ".cache")
-        base = next((base for base in bases if base.is_absolute()), None)
+        """The directory of this repository and first root in the user's cache; None where there is no home."""
+        base = cache(self._environ)
         key = hashlib.sha256(self.url.encode() + b"\0" + self._first_root).hexdigest()[:20]
         return None if base is None else base / "intoto-action" / "tuf" / key
 
@@ -161,7 +157,7 @@ def _alone_in(place: Path) -> Iterator[None]:
     """Raises: OSError when another process is there, because python-tuf is not made for two in one directory."""
     place.mkdir(parents=True, exist_ok=True)
     with (place / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_alone(file.fileno())
         yield
 
 

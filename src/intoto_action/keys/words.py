@@ -24,6 +24,7 @@ from intoto_action.keys.pem import (
     unwrap,
 )
 from intoto_action.reason import WrongKey
+from intoto_action.system import MODE_SAYS_WHO_READS, place_fault
 
 VARIABLE_SCHEME = "env:"
 ACTION_KEY = "INTOTO_ACTION_SIGNING_KEY"
@@ -212,7 +213,7 @@ def parse_key_word(word: str, what: str, environ: Mapping[str, str]) -> KeyWord:
             return KeyWord("the input key", variable=name)
         shown = name if name in environ or not _MAY_BE_A_KEY.search(name) else "(not shown: it may be a key)"
         return KeyWord(f"the {what} in the environment variable {shown}", variable=name)
-    if _NO_PATH.search(word):
+    if _NO_PATH.search(word) or place_fault(word):
         raise WrongKey(
             f"expected the path of a PEM file or env:NAME for the {what}, found something that can be neither (it "
             "is not shown: it may be a key)"
@@ -336,7 +337,7 @@ def _variable(named: KeyWord, environ: Mapping[str, str]) -> bytes:
 
 
 def _file(named: KeyWord, cap: int) -> tuple[bytes, int]:
-    """The bytes of a file and its permissions, which are 0 when it is none but a pipe."""
+    """The bytes of a file and its permissions, which are 0 when it is none but a pipe, or the system has no such."""
     where = named.where
     try:
         with Path(named.path).open("rb") as file:
@@ -352,7 +353,7 @@ def _file(named: KeyWord, cap: int) -> tuple[bytes, int]:
         raise WrongKey(f"{where}: expected a file with a key of at most {cap} bytes, found more")
     if not raw.strip():
         raise WrongKey(f"{where} is empty: give the path of a PEM file, or env:NAME")
-    return raw, state.st_mode & 0o777 if stat.S_ISREG(state.st_mode) else 0
+    return raw, state.st_mode & 0o777 if MODE_SAYS_WHO_READS and stat.S_ISREG(state.st_mode) else 0
 
 
 def _decoded(raw: bytes, where: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 import struct
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from intoto_action.reason import Misused, NotRecordable
+from intoto_action.system import fork, open_to_read
 
 Progress = Callable[[int, int], None]
 """Takes the files and the bytes that were hashed since the last call."""
@@ -25,7 +27,6 @@ _ALONE_BYTES = 4 << 20
 _MOST_WORKERS = 16
 _LARGEST_CHUNK = 120
 """Digests of one chunk and their header fit into PIPE_BUF (4096 bytes on Linux), so that writes do not mix."""
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _JOB = struct.Struct("<I")
 _RESULT = struct.Struct("<BIIQ")
 _DONE, _FAULT, _BYTES = range(3)
@@ -36,7 +37,8 @@ def digest_files(paths: Sequence[str], progress: Progress | None = None) -> list
     """The hex SHA-256 digests of the files, in their order; `progress` is called now and then.
 
     A few small files are hashed here, more by processes of our own: forked, because the interpreter's lock costs as
-    much as the hashing of small files; by threads where forking is not safe, that is when there are threads already.
+    much as the hashing of small files; by threads where there is no forking, or it is not safe, that is when there are
+    threads already.
 
     Raises: Misused for a file that cannot be read, or that vanished or changed meanwhile.
     """
@@ -44,22 +46,22 @@ def digest_files(paths: Sequence[str], progress: Progress | None = None) -> list
     if len(paths) <= 1 or (len(paths) <= _ALONE_FILES and _size(paths) <= _ALONE_BYTES):
         return [digest_file(path, tell).hex() for path in paths]
     workers = min(_MOST_WORKERS, len(paths), _cores())
-    if _has_threads():
+    if fork is None or _has_threads():
         return _by_threads(paths, workers, tell)
-    return _by_processes(paths, workers, tell)
+    return _by_processes(paths, workers, tell, fork)
 
 
 def digest_file(path: str, progress: Progress) -> bytes:
     """The SHA-256 digest of one regular file.
 
     Size and times of the file, and whether it still has a name, are compared before and after: who writes can put the
-    time of the last write back, but not that of the last change to the inode. O_NONBLOCK: a named
-    pipe that took the place of the file must not hang us.
+    time of the last write back, but not that of the last change to the inode. A named pipe that took the place of the
+    file does not hang us.
 
     Raises: Misused.
     """
     try:
-        descriptor = os.open(path, _FLAGS)
+        descriptor = open_to_read(path)
         try:
             before = os.fstat(descriptor)
             size = before.st_size
@@ -94,7 +96,8 @@ def _large(descriptor: int, path: str, status: os.stat_result, progress: Progres
     sha256 = hashlib.sha256()
     buffer = memoryview(bytearray(_BUFFER))
     length = unsaid = 0
-    while count := os.readv(descriptor, [buffer]):
+    file = io.FileIO(descriptor, closefd=False)
+    while count := file.readinto(buffer):
         sha256.update(buffer[:count])
         length += count
         unsaid += count
@@ -115,7 +118,9 @@ def _size(paths: Sequence[str]) -> int:
 
 
 def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _has_threads() -> bool:
@@ -136,7 +141,9 @@ def _by_threads(paths: Sequence[str], workers: int, progress: Progress) -> list[
         return [digest for digests in pool.map(chunk, _chunks(len(paths))) for digest in digests]
 
 
-def _by_processes(paths: Sequence[str], workers: int, progress: Progress) -> list[str]:
+def _by_processes(
+    paths: Sequence[str], workers: int, progress: Progress, fork: Callable[[], int]
+) -> list[str]:
     """Workers take numbers of chunks from one pipe and write digests into another, until the first is empty."""
     chunks = _chunks(len(paths))
     jobs, give = os.pipe()
@@ -144,7 +151,7 @@ def _by_processes(paths: Sequence[str], workers: int, progress: Progress) -> lis
     children: list[int] = []
     try:
         for _ in range(workers):
-            child = os.fork()
+            child = fork()
             if child == 0:
                 os.close(give)
                 os.close(take)

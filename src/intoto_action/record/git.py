@@ -11,14 +11,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from intoto_action.reason import Misused, NotRecordable
+from intoto_action.reason import Misused, NotRecordable, WrongPlace
 from intoto_action.record.git_objects import DIRECTORY, EXECUTABLE, SUBMODULE, SYMLINK, Entry, Repository
 from intoto_action.record.leftovers import nothing_left_running
 from intoto_action.record.walk import require_regular, status_of, unreadable
+from intoto_action.system import RUNS_PROGRAMS, open_to_read
 
 _EVENT_COMMIT = "GITHUB_SHA"
 _BUFFER = 1 << 18
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
 
 
 def tracked_files(base: str, environ: Mapping[str, str], excluded: Callable[[str], bool]) -> list[str]:
@@ -29,8 +29,14 @@ def tracked_files(base: str, environ: Mapping[str, str], excluded: Callable[[str
     like everywhere; one to a directory is refused unless excluded, because what it leads to need not be tracked.
     Submodules are refused unless excluded, because their files are not files of this repository.
 
-    Raises: Misused when a tracked file differs from HEAD, HEAD is not the event's commit, or there is no repository.
+    Raises: Misused when a tracked file differs from HEAD, HEAD is not the event's commit, or there is no repository;
+    on Windows, where git is not asked, and a work tree has neither the line ends nor the modes of HEAD.
     """
+    if not RUNS_PROGRAMS:
+        raise WrongPlace(
+            "git:tracked: expected Linux or macOS, where git can be asked and a work tree is byte for byte that of "
+            "HEAD; found Windows: name the files, or record the checkout on a Linux runner"
+        )
     with (
         nothing_left_running("git:tracked"),
         tempfile.TemporaryDirectory(prefix="intoto-action-") as scratch,
@@ -119,7 +125,7 @@ class _Comparison:
 
     def _has_content(self, entry: Entry) -> bool:
         try:
-            descriptor = os.open(f"{self._base}/{entry.name}", _FLAGS)
+            descriptor = open_to_read(f"{self._base}/{entry.name}", follow=False)
         except FileNotFoundError:
             return False
         except OSError as error:

@@ -10,6 +10,7 @@ import msgspec
 
 from intoto_action.formats.artifact import DIRECTORY_SCHEME, IMAGE_SCHEME, OCI_SCHEME, SCHEME, name_fault
 from intoto_action.reason import NotRecordable
+from intoto_action.system import names_fault, slashed
 
 GIT_TRACKED = "git:tracked"
 BASE = "."
@@ -59,17 +60,20 @@ def parse_pattern(word: str, base: str) -> Pattern:
 def inside(path: str, base: str) -> str:
     """The path relative to `base`, normalised; `.` is the base itself.
 
-    Raises: Misused when the path leads out of the base.
+    Raises: Misused when the path leads out of the base, or the system would read it otherwise than a link's reader.
     """
+    path, base = slashed(path), slashed(base)
     relative = path
-    if path.startswith("/"):
-        relative = _relative_to(path, base) or _relative_to(path, os.path.realpath(base)) or ""
+    if os.path.isabs(path) or path.startswith("/"):  # noqa: PTH117 - a word, which may be anything
+        relative = _relative_to(path, base) or _relative_to(path, slashed(os.path.realpath(base))) or ""
     relative = posixpath.normpath(relative) if relative else ".."
     if relative == ".." or relative.startswith("../"):
         raise NotRecordable(
             f"{path!r} lies outside {base!r}: names of artifacts are relative to the directory in which record runs; "
             "run it in a directory that holds everything to be recorded"
         )
+    if fault := names_fault([relative]):
+        raise NotRecordable(f"{path!r} cannot be recorded: {fault}; give another name")
     return relative
 
 

@@ -17,6 +17,7 @@ from intoto_action.record.excludes import Excludes
 from intoto_action.record.patterns import Kind, Pattern, parse_pattern
 from intoto_action.record.task import Here
 from intoto_action.record.walk import MOST_FILES, Walker, too_many
+from intoto_action.system import names_fault, slashed
 
 _ANY_SCHEME = re.compile(SCHEME.pattern, re.MULTILINE)
 
@@ -69,7 +70,10 @@ def would_select(words: Iterable[str], excludes: Sequence[str], file: Path) -> b
     git:tracked is passed over: the file is not tracked.
     """
     base = str(Path.cwd())
-    name = os.path.relpath(file, base)
+    try:
+        name = slashed(os.path.relpath(file, base))
+    except ValueError:  # Windows: it lies on another drive
+        return False
     if name.startswith("../"):
         return False
     ways = [name, *(str(parent) for parent in PurePosixPath(name).parents)]
@@ -114,7 +118,14 @@ def _files(pattern: Pattern, walker: Walker, excludes: Excludes, here: Here) -> 
 
 
 def _check_clean(names: Sequence[str], what: str) -> None:
-    """Names come normalised from the walk, so only their characters can be wrong: the usual ones are cheap to see."""
+    """Names come normalised from the walk, so only their characters can be wrong: the usual ones are cheap to see.
+
+    Where the system reads a name as that of another file, its content would not be what the link says it is.
+    """
+    if fault := names_fault(names):
+        raise NotRecordable(
+            f"{what} cannot be recorded under its name: {fault}; rename it, or leave it out with --exclude"
+        )
     joined = "".join(names)
     if joined.isprintable() and "\\" not in joined:
         return

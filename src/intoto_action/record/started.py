@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from intoto_action.formats.oci import digest_of
 from intoto_action.formats.strict_json import DOCUMENT_CAP, decode
 from intoto_action.reason import Malformed, NotRecordable
 from intoto_action.store.files import Exists, read_capped, write_whole
+from intoto_action.system import cache, is_private
 
 _SUFFIX = ".started"
 
@@ -116,12 +116,12 @@ class StateDirectory:
         """Create the directory, or make sure that nobody else can write in it."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = self._directory.lstat()
+            private = is_private(self._directory)
         except OSError as error:
             raise NotRecordable(
                 f"the state directory {self._directory} cannot be made: {error.strerror}"
             ) from error
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        if not private:
             raise NotRecordable(
                 f"the state directory {self._directory} must be a directory that you own and nobody else can enter "
                 "(mode 0700); repair or remove it"
@@ -130,12 +130,10 @@ class StateDirectory:
 
 def _place(environ: Mapping[str, str]) -> Path:
     """The runner's directory for a job, or the user's for a session, or the user's cache."""
-    for variable in ("RUNNER_TEMP", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME"):
-        if environ.get(variable, "").startswith("/"):
-            return Path(os.path.realpath(environ[variable])) / "intoto-action" / "started"
-    home = environ.get("HOME", "")
-    if not home.startswith("/"):
+    given = (Path(environ.get(variable, "")) for variable in ("RUNNER_TEMP", "XDG_RUNTIME_DIR"))
+    place = next((path for path in given if path.is_absolute()), None) or cache(environ)
+    if place is None:
         raise NotRecordable(
             "there is no place for the state of a started step: set HOME, XDG_RUNTIME_DIR or RUNNER_TEMP"
         )
-    return Path(os.path.realpath(home)) / ".cache" / "intoto-action" / "started"
+    return Path(os.path.realpath(place)) / "intoto-action" / "started"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import re
@@ -15,6 +16,7 @@ from fnmatch import translate
 from intoto_action.reason import Misused, NotRecordable
 from intoto_action.record.excludes import Excludes
 from intoto_action.record.patterns import BASE
+from intoto_action.system import FOLLOWS_LINKS, is_link, path_fault
 
 MOST_FILES = 1_000_000
 """Files that all patterns together may name: what symlinked directories could multiply ends here."""
@@ -34,7 +36,7 @@ class Walker:
 
     Symlinks to files are recorded under the link's name, as in-toto does. Symlinks to directories are followed, but
     not into a directory that the way there has already passed through: everything in it has a name already, and
-    in-toto does not end there.
+    in-toto does not end there. Where the system does not let links be followed safely, one is an error.
     """
 
     def __init__(self, base: str, excludes: Excludes) -> None:
@@ -59,6 +61,7 @@ class Walker:
 
         Excludes are relative to the base for all patterns; in-toto's own are relative to the directory here.
         """
+        self._exists(directory)  # and is called so
         inner = Walker(self._prefix + directory, self._excludes.below(directory))
         found: dict[str, None] = {}
         inner._walk(BASE, found)
@@ -71,10 +74,15 @@ class Walker:
     def _exists(self, path: str) -> bool:
         try:
             os.lstat(self._prefix + path)
+            fault = path_fault(self._prefix, path)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
+            if error.errno == errno.EINVAL:  # Windows, of a name with * or ? in it
+                return False
             raise unreadable(path, error) from error
+        if fault:
+            raise _misread(path, fault)
         return True
 
     def _collect(self, path: str, found: dict[str, None]) -> None:
@@ -115,13 +123,22 @@ class Walker:
 
     def _is_file(self, entry: os.DirEntry[str], path: str) -> bool:
         """Whether an entry that is no plain file is a symlink to one, which is not left out."""
-        if self._excludes.file(path) or entry.is_dir(follow_symlinks=False):
+        if self._excludes.file(path):
+            return False
+        self._check_link(entry, path)
+        if entry.is_dir(follow_symlinks=False):
             return False
         mode = self._mode(path)
         if stat.S_ISDIR(mode):
             return False
         require_regular(path, mode)
         return True
+
+    def _check_link(self, entry: os.DirEntry[str], path: str) -> None:
+        """Raises: Misused for a link that is not left out, where none is followed."""
+        if FOLLOWS_LINKS or self._excludes.file(path) or self._excludes.directory(path) or not is_link(entry):
+            return
+        raise _misread(path, "it is a symlink or a junction, and those are not followed on this system")
 
     def _way_into(
         self, entry: os.DirEntry[str], path: str, top: str, passed: _Identities | None
@@ -168,7 +185,10 @@ class Walker:
             return
         if _GLOB.search(segment):
             name = re.compile(translate(segment))
-            matches = [entry.name for entry in self._entries(head or BASE) if name.match(entry.name)]
+            entries = [entry for entry in self._entries(head or BASE) if name.match(entry.name)]
+            for entry in entries:
+                self._check_link(entry, _join(head, entry.name))
+            matches = [entry.name for entry in entries]
         else:
             matches = [segment] if self._exists(_join(head, segment)) else []
         for match in matches:
@@ -185,11 +205,18 @@ class Walker:
         yield from self._expand(head, rest)
         for entry in self._entries(head or BASE):
             path = _join(head, entry.name)
-            if entry.is_dir(follow_symlinks=False) and not self._excludes.directory(path):
-                yield from self._expand_any(path, rest)
+            if is_link(entry) or not entry.is_dir(follow_symlinks=False) or self._excludes.directory(path):
+                continue
+            yield from self._expand_any(path, rest)
 
 
 _SKIPPED: _Identities = frozenset()
+
+
+def _misread(path: str, fault: str) -> Misused:
+    return NotRecordable(
+        f"{path!r} cannot be recorded under that name: {fault}; name it as it is, or leave it out with --exclude"
+    )
 
 
 def too_many() -> Misused:

@@ -14,6 +14,7 @@ import msgspec
 
 from intoto_action.reason import Unavailable
 from intoto_action.store.waiting import within
+from intoto_action.system import RUNS_PROGRAMS
 
 _WITHHELD = ("INTOTO_ACTION_", "ACTIONS_ID_TOKEN_REQUEST_", "ACTIONS_RUNTIME_TOKEN", "SIGSTORE_ID_TOKEN")
 """Beginnings of variables that no other program gets: our keys and passwords, and tokens that let anybody sign.
@@ -45,8 +46,14 @@ def run(
 
     It gets `environ` without the variables with which it could sign as this job.
     Raises: NotThere; Unavailable when it cannot be started or does not end within `seconds` (then it is killed
-    with all that it started in its process group; it has a session of its own, so that this group is nobody else's).
+    with all that it started in its process group; it has a session of its own, so that this group is nobody else's),
+    or where the system has no such groups.
     """
+    if not RUNS_PROGRAMS:
+        raise Unavailable(
+            f"{argv[0]} is not asked on Windows, which finds a program of that name in the working directory first, "
+            "and cannot be told to end all that it starts; do this on a Linux runner, or without that program"
+        )
     with _scratch() as errors, _scratch(given) as stdin:
         try:
             process = subprocess.Popen(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from intoto_action.formats.strict_json import decode
 from intoto_action.reason import Malformed, Unavailable, WrongImage
 from intoto_action.store.command import NotThere, run
 from intoto_action.store.files import read_capped, why
+from intoto_action.system import home, user_id
 
 _FILE_CAP = 1 << 20
 _HELPER_SECONDS = 30.0
@@ -103,11 +103,11 @@ class Keychain:
         return None
 
     def _paths(self) -> Iterator[Path]:
-        home = self._environ.get("HOME")
+        of_user = home(self._environ)
         if docker := self._environ.get("DOCKER_CONFIG"):
             yield from _existing(Path(docker) / "config.json")
-        elif home:
-            yield from _existing(Path(home) / ".docker" / "config.json")
+        elif of_user:
+            yield from _existing(of_user / ".docker" / "config.json")
         if podman := self._environ.get("REGISTRY_AUTH_FILE"):
             yield from _existing(Path(podman))
             return
@@ -115,7 +115,7 @@ class Keychain:
             yield from _existing(Path(runtime) / "containers" / "auth.json")
         else:
             yield from self._of_this_user()
-        if config := self._environ.get("XDG_CONFIG_HOME") or (home and f"{home}/.config"):
+        if config := self._environ.get("XDG_CONFIG_HOME") or (of_user and of_user / ".config"):
             yield from _existing(Path(config) / "containers" / "auth.json")
 
     def _of_this_user(self) -> Iterator[Path]:
@@ -123,7 +123,10 @@ class Keychain:
 
         Nobody named it, and root's podman may have closed the folder to everybody else: then there is none for us.
         """
-        path = self._per_user / f"{os.getuid()}" / "auth.json"
+        user = user_id()
+        if user is None:
+            return
+        path = self._per_user / f"{user}" / "auth.json"
         try:
             path.stat()
         except (FileNotFoundError, NotADirectoryError, PermissionError):

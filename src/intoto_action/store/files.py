@@ -10,9 +10,9 @@ import stat
 from pathlib import Path
 
 from intoto_action.reason import WrongFile
+from intoto_action.system import give_name, open_new, open_to_read, sync_directory
 
 _TEMPORARY_PREFIX = ".intoto-action-"
-_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 class Exists(WrongFile):
@@ -23,7 +23,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644, overwrite: boo
     """Write a file so that a reader, a crash or a full disk never leaves half of it under its name.
 
     The content goes to a temporary file of the same directory, and on to the disk, before it gets the name.
-    With `overwrite` False the name is given by link(2), which fails when it is taken: no race can overwrite.
+    With `overwrite` False the name is given by a call that fails when it is taken: no race can overwrite.
     `mode` is narrowed by the umask. A symlink at `path` is replaced or refused, never followed.
 
     Raises: Exists when the name is taken and `overwrite` is False; Misused when the file cannot be written.
@@ -32,10 +32,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644, overwrite: boo
     try:
         _write_new(temporary, content, mode)
         try:
-            if overwrite:
-                temporary.replace(path)
-            else:
-                _name_once(temporary, path)
+            give_name(temporary, path, overwrite=overwrite)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
@@ -56,7 +53,7 @@ def read_capped(path: Path, cap: int, what: str) -> bytes:
     Raises: Misused.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = open_to_read(path)
     except (OSError, ValueError) as error:
         raise WrongFile(f"{what}: {path} cannot be read: {why(error)}") from error
     return _read_open(descriptor, path, cap, what)
@@ -68,7 +65,7 @@ def read_plain(path: Path, cap: int, what: str) -> bytes:
     Raises: Misused.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        descriptor = open_to_read(path, follow=False)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.ELOOP:
             raise WrongFile(f"{what}: {path} is a symlink, and only regular files are read there") from error
@@ -76,21 +73,8 @@ def read_plain(path: Path, cap: int, what: str) -> bytes:
     return _read_open(descriptor, path, cap, what)
 
 
-def sync_directory(directory: Path) -> None:
-    """Put the names of a directory on the disk, where the file system can do that."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}:
-            raise
-    finally:
-        os.close(descriptor)
-
-
 def _write_new(path: Path, content: bytes, mode: int) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, mode)
+    descriptor = open_new(path, mode)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as stream:
             rest = memoryview(content)
@@ -100,22 +84,6 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
     except OSError:
         path.unlink()
         raise
-
-
-def _name_once(temporary: Path, path: Path) -> None:
-    """Give the file its name unless somebody has it."""
-    try:
-        os.link(temporary, path, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
-            raise
-        _reserve(path)
-        temporary.replace(path)
-
-
-def _reserve(path: Path) -> None:
-    """Take a name on a file system without hard links (FAT, some network ones): who creates it has it."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _read_open(descriptor: int, path: Path, cap: int, what: str) -> bytes:

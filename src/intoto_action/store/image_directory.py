@@ -6,7 +6,6 @@ manifest of its own, as oras does; a list under the fallback tag `sha256-<hex>`,
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import time
@@ -48,6 +47,7 @@ from intoto_action.store.listing import (
     parse_listing,
     referrer_descriptor,
 )
+from intoto_action.system import lock_alone, open_to_read
 
 _MARKER = "oci-layout"
 _INDEX = "index.json"
@@ -312,10 +312,10 @@ class ImageDirectory:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the directory's lock: flock(2) on its `oci-layout` file, which ends with the process."""
+        """Hold the directory's lock: one on its `oci-layout` file, which ends with the process."""
         self._check_marker()
         try:
-            descriptor = os.open(self._directory / _MARKER, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = open_to_read(self._directory / _MARKER, follow=False)
         except OSError as error:
             raise Unavailable(f"{self._directory / _MARKER} cannot be locked: {why(error)}") from error
         try:
@@ -327,13 +327,13 @@ class ImageDirectory:
     def _wait_for_lock(self, descriptor: int) -> None:
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_alone(descriptor)
             except BlockingIOError:
                 self._pause()
             except OSError as error:
                 raise Unavailable(
                     f"{self._directory / _MARKER} cannot be locked: {why(error)}; use a directory on a file system "
-                    "with flock(2)"
+                    "that has locks"
                 ) from error
             else:
                 return

@@ -15,6 +15,7 @@ from intoto_action.formats.reference import Reference, parse_registry_reference
 from intoto_action.formats.verdict import Verdict
 from intoto_action.reason import Malformed, Misused, Reason, WrongFile
 from intoto_action.store.files import read_plain, why
+from intoto_action.system import is_link, names_fault
 from intoto_action.verify.verify import refusal
 
 MOST_FILES = 2000
@@ -143,7 +144,7 @@ class _Glob:
         wild = next((at for at, part in enumerate(parts) if any(each in part for each in "*?[")), len(parts))
         start = min(wild, len(parts) - 1)
         self._parts = parts[max(start, 0) :]
-        if not self._parts or "\0" in pattern or ".." in self._parts:
+        if not self._parts or "\0" in pattern or ".." in self._parts or names_fault([pattern]):
             raise Misused(f"--images-from: expected a glob such as 'k8s/**/*.[yj]*', found {pattern[:200]!r}")
         self._base = Path(*parts[:start])
         self._directory = directory
@@ -168,7 +169,7 @@ class _Glob:
                 now = self._after(reached, entry.name)
                 is_match = len(self._parts) in now
                 leads_on = entry.name != ".git" and any(at < len(self._parts) for at in now)
-                if entry.is_symlink():
+                if is_link(entry):
                     if is_match or (leads_on and entry.is_dir()):
                         self._refuse_symlink(path)
                 elif entry.is_dir(follow_symlinks=False):
@@ -219,7 +220,7 @@ class _Glob:
         if self._base.is_absolute():
             return False
         for each in (*reversed(self._base.parents), self._base):
-            if (self._directory / each).is_symlink() and each.name not in {"", ".."}:
+            if is_link(self._directory / each) and each.name not in {"", ".."}:
                 self._refuse_symlink(each)
                 return True
         return False

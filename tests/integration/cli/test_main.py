@@ -308,13 +308,3 @@ def test_a_private_key_that_was_given_for_something_else_is_not_shown(
     assert ended.exit_code != 0
     assert not any(line in ended.output for line in pem.split("\n")[1:-2])
     assert "(a private key, not shown)" in ended.output
-
-
-def test_on_windows_a_verb_says_where_it_runs_and_does_nothing(tmp_path: Path) -> None:
-    """The same Linux, told that it is none; what Windows lacks would be missing further on."""
-    done = run(
-        "keygen", "--no-password", str(tmp_path / "key"), prelude="import click; sys.platform = 'win32'"
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: expected Linux or macOS") and "found Windows" in done.stderr
-    assert not list(tmp_path.iterdir())
