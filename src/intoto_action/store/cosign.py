@@ -25,6 +25,7 @@ from intoto_action.store.job_token import docker_config
 from intoto_action.store.listing import referrer_descriptor
 from intoto_action.store.registry import Registry
 from intoto_action.store.termination import termination_as_interrupt
+from intoto_action.system import RUNS_PROGRAMS
 
 OLDEST = (3, 1)
 ASK_VERSION = ("version", "--json")
@@ -123,6 +124,8 @@ class CosignPush:
             seconds = self._deadline.require("running cosign")
         except Overdue as error:
             raise Unavailable(str(error)) from error
+        if not RUNS_PROGRAMS:
+            raise Unavailable("cosign is not run on Windows: say --push-with native, which writes the same")
         try:
             return run(argv, environ={**self._environ, **more}, seconds=seconds)
         except NotThere as error:

@@ -70,7 +70,8 @@ _INVALID_HANDLE = wintypes.HANDLE(-1).value
 _SDDL_REVISION_1 = 1
 _OWNER_SYSTEM_AND_ADMINISTRATORS = "D:P(A;;FA;;;OW)(A;;FA;;;SY)(A;;FA;;;BA)"
 """Nothing inherited; the owner, and who can take a file from its owner anyway."""
-_LOCKED_BYTE = 0x7FFFFFF0
+_ERROR_LOCK_VIOLATION = 33
+_LOCKED_BYTE = 0xFFFFFFF0
 """Far behind any content: a lock on Windows keeps others from the bytes that it is on."""
 
 
@@ -95,6 +96,7 @@ _kernel32.CreateFileW.argtypes = (
 )
 _kernel32.CreateFileW.restype = wintypes.HANDLE
 _kernel32.CloseHandle.argtypes = (wintypes.HANDLE,)
+_kernel32.LockFile.argtypes = (wintypes.HANDLE, *(wintypes.DWORD,) * 4)
 _kernel32.LocalFree.argtypes = (wintypes.LPVOID,)
 _kernel32.LocalFree.restype = wintypes.LPVOID
 _advapi32.ConvertStringSecurityDescriptorToSecurityDescriptorW.argtypes = (
@@ -154,11 +156,11 @@ def sync_directory(directory: Path) -> None:
 
 def lock_alone(descriptor: int) -> None:
     """Lock a byte of an open file. Raises: BlockingIOError, OSError."""
-    os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-    try:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    except PermissionError as error:
-        raise BlockingIOError(errno.EAGAIN, "another process holds the lock") from error
+    if not _kernel32.LockFile(msvcrt.get_osfhandle(descriptor), _LOCKED_BYTE, 0, 1, 0):
+        error = ctypes.WinError(ctypes.get_last_error())
+        if error.winerror == _ERROR_LOCK_VIOLATION:
+            raise BlockingIOError(errno.EAGAIN, "another process holds the lock") from error
+        raise error
 
 
 def is_link(entry: os.DirEntry[str] | Path) -> bool:
