@@ -5,6 +5,9 @@
 users_path=$PATH
 PATH=/usr/bin:/bin:$PATH
 
+# Windows: D:\a\App and d:\A\app are one directory.
+if command -v cygpath >/dev/null; then shopt -s nocasematch; fi
+
 outside_workspace() {
     # What lies in the workspace is what is recorded, and not what records; also under another of its names (a symlink,
     # `..`), and when a link elsewhere leads there.

@@ -4,6 +4,9 @@
 
 words=()
 
+# Git Bash would put paths of Windows for words that look like those of POSIX, and a pattern can be such a word.
+[[ $OSTYPE != msys ]] || export MSYS2_ARG_CONV_EXCL='*' MSYS2_ENV_CONV_EXCL=INTOTO_ACTION_
+
 # An input that is one value: --flag VALUE, when it is given.
 value() {
     [[ -z $2 ]] || words+=("$1" "$2")

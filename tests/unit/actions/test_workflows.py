@@ -123,6 +123,14 @@ def test_the_job_that_a_ruleset_names_needs_every_other_one() -> None:
     assert set(found["all"]["needs"]) == set(found) - {"all"}
 
 
+def test_the_self_test_is_for_three_systems_and_git_changes_no_byte_on_any() -> None:
+    """git of Windows turns line ends where a repository does not say otherwise, and bash takes no CR."""
+    found = jobs(CHECKOUT / ".github/workflows/self-test.yml")["hostile-workspace"]
+    assert found["strategy"]["matrix"]["os"] == ["ubuntu-latest", "macos-latest", "windows-latest"]
+    rules = (CHECKOUT / ".gitattributes").read_text().splitlines()
+    assert [each for each in rules if not each.startswith("#")] == ["* -text"]
+
+
 def test_the_self_test_records_a_command_only_where_record_can_run_one() -> None:
     for name, job in jobs(CHECKOUT / ".github/workflows/self-test.yml").items():
         systems = job.get("strategy", {}).get("matrix", {}).get("os", [job["runs-on"]])
