@@ -201,8 +201,8 @@ class TestRights:
             raise OSError(errno.ENOLCK, "No locks available")
 
         image = resolve(directory)
-        monkeypatch.setattr("intoto_action.store.image_directory.fcntl.flock", flock)
-        with pytest.raises(Unavailable, match=r"cannot be locked: No locks available.*flock"):
+        monkeypatch.setattr("intoto_action.system.posix.fcntl.flock", flock)
+        with pytest.raises(Unavailable, match=r"cannot be locked: No locks available.*that has locks"):
             store(directory).attach(image, b"{}", PREDICATE_TYPE)
 
 

@@ -1,6 +1,7 @@
 """What the design says of every module, checked on the source; the direction of imports is import-linter's."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,11 @@ DOES_IO = {
 }
 IO_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "breakpoint"})
 CLOCK_CALLS = frozenset({"now", "utcnow", "today"})
+FLAGS_OF_ONE_SYSTEM = re.compile(
+    r"\bos\.O_(?:CLOEXEC|NOFOLLOW|NONBLOCK|NOCTTY|DIRECTORY|PATH|BINARY|NOINHERIT)\b|\bimport (?:fcntl|msvcrt)\b"
+)
+KNOWS_ITS_SYSTEM = ("demo/site.py", "system/posix.py", "system/windows.py")
+"""The demo runs on Linux alone."""
 
 
 def of_rooms(*rooms: str) -> list[Path]:
@@ -72,6 +78,8 @@ def impurities(source: str) -> Iterator[str]:
                 yield from (f"pathlib.{alias.name}" for alias in names if not alias.name.startswith("Pure"))
             case ast.ImportFrom(module=str(module)) if module.split(".")[0] in DOES_IO:
                 yield f"from {module} import …"
+            case ast.ImportFrom(module=str(module)) if module.startswith("intoto_action.system"):
+                yield f"from {module} import …"
             case ast.Call(func=ast.Name(id=name)) if name in IO_CALLS:
                 yield f"{name}()"
             case ast.Call(func=ast.Attribute(attr=name)) if name in CLOCK_CALLS:
@@ -90,6 +98,7 @@ def test_a_room_that_decides_or_parses_does_no_io(module: Path) -> None:
         "import os.path",
         "from urllib.request import urlopen",
         "from pathlib import Path",
+        "from intoto_action.system import open_to_read",
         "open('x')",
         "datetime.now(UTC)",
         "def f() -> None:\n    import socket",
@@ -105,6 +114,18 @@ def test_the_check_for_io_lets_pure_code_pass() -> None:
 
 def test_every_pure_room_has_modules_to_check() -> None:
     assert {path.relative_to(SOURCE).parts[0] for path in of_rooms(*PURE_ROOMS)} == set(PURE_ROOMS)
+
+
+@pytest.mark.parametrize("module", of_rooms("system", "demo"), ids=name_of)
+def test_flags_of_one_system_are_seen_where_they_are(module: Path) -> None:
+    assert bool(FLAGS_OF_ONE_SYSTEM.search(module.read_text())) == (name_of(module) in KNOWS_ITS_SYSTEM)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_files_are_opened_with_flags_of_one_system_in_its_own_module_alone(module: Path) -> None:
+    """Elsewhere a flag would be missing on Windows, or a file be opened as text."""
+    if name_of(module) not in KNOWS_ITS_SYSTEM:
+        assert not FLAGS_OF_ONE_SYSTEM.search(module.read_text())
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
