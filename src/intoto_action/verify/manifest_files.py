@@ -15,7 +15,7 @@ from intoto_action.formats.reference import Reference, parse_registry_reference
 from intoto_action.formats.verdict import Verdict
 from intoto_action.reason import Malformed, Misused, Reason, WrongFile
 from intoto_action.store.files import read_plain, why
-from intoto_action.system import is_link, names_fault
+from intoto_action.system import is_link, place_fault, slashed
 from intoto_action.verify.verify import refusal
 
 MOST_FILES = 2000
@@ -81,7 +81,7 @@ def images_in_manifests(globs: Sequence[str], directory: Path) -> ManifestImages
     faults: list[Malformed] = []
     size = 0
     for path in _files(globs, directory, faults):
-        name = str(path)
+        name = path.as_posix()
         try:
             raw = read_plain(directory / path, MANIFEST_CAP, "the manifest")
         except Misused as error:
@@ -140,13 +140,13 @@ class _Glob:
     """
 
     def __init__(self, pattern: str, directory: Path, faults: list[Malformed]) -> None:
-        parts = PurePosixPath(pattern).parts
+        parts = PurePosixPath(slashed(pattern)).parts
         wild = next((at for at, part in enumerate(parts) if any(each in part for each in "*?[")), len(parts))
         start = min(wild, len(parts) - 1)
         self._parts = parts[max(start, 0) :]
-        if not self._parts or "\0" in pattern or ".." in self._parts or names_fault([pattern]):
+        if not self._parts or "\0" in pattern or ".." in self._parts or place_fault(pattern):
             raise Misused(f"--images-from: expected a glob such as 'k8s/**/*.[yj]*', found {pattern[:200]!r}")
-        self._base = Path(*parts[:start])
+        self._base = Path(PurePosixPath(*parts[:start]).as_posix())
         self._directory = directory
         self._faults = faults
         self._left = MOST_ENTRIES
@@ -229,4 +229,4 @@ class _Glob:
         self._refuse(path, "a file or directory of its own: symlinks are not followed", "a symlink")
 
     def _refuse(self, path: Path, expected: str, found: str) -> None:
-        self._faults.append(Malformed(str(path), expected, found))
+        self._faults.append(Malformed(path.as_posix(), expected, found))
