@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import json
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from intoto_action import system
+from intoto_action.cli.main import main
 from intoto_action.reason import Misused
 from intoto_action.record.digest import digest_file
 from intoto_action.record.excludes import Excludes
@@ -109,6 +111,19 @@ def a_file_is_recorded_under_the_name_that_its_directory_lists() -> None:
             continue
 
 
+def a_pattern_is_recorded_as_it_was_typed() -> None:
+    """click would put the files for `*`, and the value for `$NAME`, in the words of a program of Windows."""
+    os.environ["NAME"] = "value"
+    words = "record --phase after --step-name s --unsigned --link-dir links --products Sources/*.txt --exclude $NAME"
+    sys.argv = ["intoto-action", *words.split()]
+    try:
+        main()
+    except SystemExit as ended:
+        assert ended.code == 0, ended.code
+    recorded = json.loads(Path("links/s.link-unsigned").read_bytes())["environment"]["recorded"]
+    assert (recorded["products"], recorded["exclude"]) == (["Sources/*.txt"], ["$NAME"]), recorded
+
+
 def a_file_for_its_owner_has_nobody_else_in_its_access_list() -> None:
     write_whole(Path("private"), b"key", mode=0o600, overwrite=False)
     access = _access("private")
@@ -167,6 +182,7 @@ ALL: tuple[Callable[[], None], ...] = (
     one_process_has_the_lock,
     what_windows_reads_as_another_file_is_not_opened,
     a_file_is_recorded_under_the_name_that_its_directory_lists,
+    a_pattern_is_recorded_as_it_was_typed,
 )
 NOT_UNDER_WINE: tuple[Callable[[], None], ...] = (
     a_file_for_its_owner_has_nobody_else_in_its_access_list,
