@@ -114,7 +114,7 @@ def _import_everything() -> None:
     import intoto_action
 
     for module in pkgutil.walk_packages(intoto_action.__path__, "intoto_action."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith(("__main__", "system.windows")):
             import_module(module.name)
     for name in _LATE:
         import_module(name)

@@ -52,7 +52,7 @@ os.execve({bash!r}, [{bash!r}, *sys.argv[1:]], kept)
 _IMPORT_ALL = """\
 import importlib, pkgutil, intoto_action
 for module in pkgutil.walk_packages(intoto_action.__path__, "intoto_action."):
-    if not module.name.endswith("__main__"):
+    if not module.name.endswith(("__main__", "system.windows")):
         importlib.import_module(module.name)
 import in_toto.verifylib, sigstore.sign, sigstore.verify, tuf.ngclient
 """
