@@ -22,8 +22,10 @@ from intoto_action.cli.main import main
 from intoto_action.reason import Misused
 from intoto_action.record.digest import digest_file
 from intoto_action.record.excludes import Excludes
+from intoto_action.record.publish import check_directory
 from intoto_action.record.walk import Walker
 from intoto_action.store.files import Exists, read_capped, read_plain, write_whole
+from intoto_action.store.link_directory import read_links, write_link
 
 if sys.platform != "win32":
     raise SystemExit("this asks Windows, and is not on it")
@@ -111,6 +113,43 @@ def a_file_is_recorded_under_the_name_that_its_directory_lists() -> None:
             continue
 
 
+def nothing_in_a_directory_that_windows_opens_as_another_is_left_out() -> None:
+    """`Dist.` beside an empty `Dist`, as WSL or a path past the rules for names can make them."""
+    Path("Rewritten/Dist").mkdir(parents=True)
+    hidden = Path(f"\\\\?\\{Path('Rewritten').absolute()}\\Dist.")
+    hidden.mkdir()
+    file = Path(f"{hidden}\\file")
+    file.write_bytes(b"x")
+    try:
+        for pattern in ("Rewritten", "Rewritten/*", "Rewritten/**/file"):
+            _fails(Misused, partial(Walker("", Excludes()).files, pattern))
+        _fails(Misused, partial(Walker("", Excludes()).below, "Rewritten"))
+        assert not Walker("", Excludes(["Dist."])).files("Rewritten")
+    finally:  # nothing else could remove them
+        file.unlink()
+        hidden.rmdir()
+
+
+def a_directory_on_another_machine_is_not_asked_for() -> None:
+    elsewhere = Path(r"\\server\share\links")
+    for what in (
+        partial(check_directory, elsewhere),
+        partial(write_link, elsewhere, "a.link", b"{}", force=False),
+        partial(read_links, elsewhere),
+    ):
+        _fails(Misused, what)
+
+
+def a_drive_that_is_not_there_is_no_place_for_links() -> None:
+    there = [letter for letter in "PQRSTUVW" if not os.path.lexists(f"{letter}:\\")]
+    _fails(Misused, partial(check_directory, Path(f"{there[0]}:\\links")))
+
+
+def a_name_that_no_file_can_have_is_no_link() -> None:
+    assert not system.is_link(Path("a|b"))
+    assert not system.is_link(Path("missing/file"))
+
+
 def a_pattern_is_recorded_as_it_was_typed() -> None:
     """click would put the files for `*`, and the value for `$NAME`, in the words of a program of Windows."""
     os.environ["NAME"] = "value"
@@ -182,6 +221,10 @@ ALL: tuple[Callable[[], None], ...] = (
     one_process_has_the_lock,
     what_windows_reads_as_another_file_is_not_opened,
     a_file_is_recorded_under_the_name_that_its_directory_lists,
+    nothing_in_a_directory_that_windows_opens_as_another_is_left_out,
+    a_directory_on_another_machine_is_not_asked_for,
+    a_drive_that_is_not_there_is_no_place_for_links,
+    a_name_that_no_file_can_have_is_no_link,
     a_pattern_is_recorded_as_it_was_typed,
 )
 NOT_UNDER_WINE: tuple[Callable[[], None], ...] = (

@@ -12,7 +12,7 @@ from intoto_action.formats.environment import GithubEnvironment, github_environm
 from intoto_action.formats.evidence import MOST_LINKS, parse_signed
 from intoto_action.formats.link import parse_link, step_of_file_name
 from intoto_action.reason import Malformed, WrongLinks
-from intoto_action.store.files import why
+from intoto_action.store.files import check_place, why
 from intoto_action.store.link_directory import read_links
 from intoto_action.system import is_link
 
@@ -56,12 +56,13 @@ def collect(directory: Path) -> Collected:
 
 
 def _places(directory: Path) -> Iterator[Path]:
+    check_place(directory, "the link directory")
     yield directory
     try:
         children = sorted(directory.iterdir())
     except (OSError, ValueError) as error:
         raise WrongLinks(f"the link directory {directory} cannot be read: {why(error)}") from error
-    yield from (each for each in children if each.is_dir() and not is_link(each))
+    yield from (each for each in children if not is_link(each) and each.is_dir())
 
 
 def _choose(name: str, found: list[_Found]) -> _Found:

@@ -33,7 +33,9 @@ def keygen(kind: str, password_env: str | None, no_password: bool, path: Path) -
     the key is not encrypted.
     """
     from intoto_action.keys.keygen import generate
+    from intoto_action.store.files import check_place
 
+    check_place(path, "the key pair")
     public_path = path.with_name(f"{path.name}.pub") if path.name else path
     for each in (path, public_path):
         if os.path.lexists(each):

@@ -58,6 +58,8 @@ click prints a completion script and ends with 0 when a variable in the environm
 step of a job can set variables, and a `verify` that ends with 0 has passed.
 """
 
+_LONGEST = 4000
+"""Characters of one line, or of an annotation, that are shown."""
 
 _NO_WORD = re.compile("[\x00\ud800-\udc7f\udd00-\udfff]")
 """What no system hands over in a word: Python has U+DC80 to U+DCFF for bytes that are no UTF-8, no other surrogates."""
@@ -167,14 +169,15 @@ def _module(verb: str) -> str:
 class Answer(NamedTuple):
     """What is said of an error, and what the process ends with.
 
-    `topic` is where the documentation explains it, None when what is said has that already or needs none; `usage` are
-    lines for the log.
+    `topic` is where the documentation explains it, None when it needs none; `has_docs` when what is said ends with that
+    already; `usage` are lines for the log.
     """
 
     said: str
     code: int
     topic: Topic | None = None
     usage: str = ""
+    has_docs: bool = False
 
 
 def _aborted(_: click.Abort) -> Answer:
@@ -199,7 +202,7 @@ def _unavailable(error: Unavailable) -> Answer:
 def _denied(error: Denied) -> Answer:
     from intoto_action.render.text import findings
 
-    return Answer(findings(error.findings), error.reason.exit_code)
+    return Answer(findings(error.findings), error.reason.exit_code, error.reason, has_docs=True)
 
 
 def _internal(error: Exception) -> Answer:
@@ -227,7 +230,9 @@ def _annotate(answer: Answer) -> int:
     for line in _lines(answer.usage):
         click.echo(line, err=True)
     said = answer.said.removeprefix(_ERROR)
-    click.echo(annotation("error", said, limit=4000, topic=answer.topic), nl=False, err=True)
+    has_docs = answer.has_docs and len(said) <= _LONGEST  # what is cut has them no more
+    topic = None if has_docs else answer.topic
+    click.echo(annotation("error", said, limit=_LONGEST, topic=topic), nl=False, err=True)
     return answer.code
 
 
@@ -235,12 +240,11 @@ def _tell(answer: Answer) -> int:
     from intoto_action.render.sentences import anchor
 
     lines = _lines(answer.said)
-    if answer.topic is not None and len(lines) == 1:
-        lines = [f"{lines[0]} ({anchor(answer.topic)})"]
-    elif (
-        answer.topic is not None
-    ):  # as a denial has it: behind the last of several it would seem to be of that one
-        lines.append(f"  docs: {anchor(answer.topic)}")
+    topic = None if answer.has_docs else answer.topic
+    if topic is not None and len(lines) == 1:
+        lines = [f"{lines[0]} ({anchor(topic)})"]
+    elif topic is not None:  # as a denial has it: behind the last of several it would seem to be of that one
+        lines.append(f"  docs: {anchor(topic)}")
     for line in (*_lines(answer.usage), *lines):
         click.echo(line, err=True)
     return answer.code
@@ -250,7 +254,7 @@ def _lines(text: str) -> list[str]:
     """What may hold others' words, a line at a time, as a terminal or a log may have it."""
     from intoto_action.render.escape import terminal, without_private_key
 
-    return [terminal(line, limit=4000) for line in without_private_key(text).split("\n")] if text else []
+    return [terminal(line, limit=_LONGEST) for line in without_private_key(text).split("\n")] if text else []
 
 
 def _open_closed_streams() -> None:

@@ -17,7 +17,7 @@ from intoto_action.formats.strict_json import DOCUMENT_CAP
 from intoto_action.keys.interface import Signer
 from intoto_action.reason import Malformed, Misused, Unavailable, WrongFile
 from intoto_action.record.step import payload_of
-from intoto_action.store.files import read_plain
+from intoto_action.store.files import check_place, read_plain
 from intoto_action.store.link_directory import link_file_name, unsigned_file_name, write_link
 from intoto_action.store.termination import termination_as_interrupt
 
@@ -39,8 +39,11 @@ def check_directory(directory: Path) -> None:
 
     Raises: Misused.
     """
+    check_place(directory, "--link-dir")
     place = directory.absolute()
     while not os.path.lexists(place):
+        if place == place.parent:
+            raise WrongFile(f"--link-dir: expected a place to make {directory} in, and there is no {place}")
         place = place.parent
     if not place.is_dir():
         raise WrongFile(f"--link-dir: expected a directory, found a file at {place}; give another place")

@@ -16,7 +16,7 @@ from fnmatch import translate
 from intoto_action.reason import Misused, NotRecordable
 from intoto_action.record.excludes import Excludes
 from intoto_action.record.patterns import BASE
-from intoto_action.system import FOLLOWS_LINKS, is_link, path_fault
+from intoto_action.system import FOLLOWS_LINKS, is_link, names_fault, path_fault
 
 MOST_FILES = 1_000_000
 """Files that all patterns together may name: what symlinked directories could multiply ends here."""
@@ -125,7 +125,7 @@ class Walker:
         """Whether an entry that is no plain file is a symlink to one, which is not left out."""
         if self._excludes.file(path):
             return False
-        self._check_link(entry, path)
+        self._check_entry(entry, path)
         if entry.is_dir(follow_symlinks=False):
             return False
         mode = self._mode(path)
@@ -134,11 +134,17 @@ class Walker:
         require_regular(path, mode)
         return True
 
-    def _check_link(self, entry: os.DirEntry[str], path: str) -> None:
-        """Raises: Misused for a link that is not left out, where none is followed."""
-        if FOLLOWS_LINKS or self._excludes.file(path) or self._excludes.directory(path) or not is_link(entry):
-            return
-        raise _misread(path, "it is a symlink or a junction, and those are not followed on this system")
+    def _check_entry(self, entry: os.DirEntry[str], path: str) -> None:
+        """Raises: Misused for what is not left out and leads elsewhere on this system: a link, or by its name.
+
+        A directory `dist.` has to be known before it is opened: Windows opens `dist`, and when that is empty, what
+        lies in the other one would be left out in silence.
+        """
+        fault = names_fault([entry.name])
+        if fault is None and not FOLLOWS_LINKS and is_link(entry):
+            fault = "it is a symlink or a junction, and those are not followed on this system"
+        if fault and not self._excludes.file(path) and not self._excludes.directory(path):
+            raise _misread(path, fault)
 
     def _way_into(
         self, entry: os.DirEntry[str], path: str, top: str, passed: _Identities | None
@@ -187,7 +193,7 @@ class Walker:
             name = re.compile(translate(segment))
             entries = [entry for entry in self._entries(head or BASE) if name.match(entry.name)]
             for entry in entries:
-                self._check_link(entry, _join(head, entry.name))
+                self._check_entry(entry, _join(head, entry.name))
             matches = [entry.name for entry in entries]
         else:
             matches = [segment] if self._exists(_join(head, segment)) else []
@@ -207,6 +213,7 @@ class Walker:
             path = _join(head, entry.name)
             if is_link(entry) or not entry.is_dir(follow_symlinks=False) or self._excludes.directory(path):
                 continue
+            self._check_entry(entry, path)
             yield from self._expand_any(path, rest)
 
 

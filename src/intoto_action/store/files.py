@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from intoto_action.reason import WrongFile
-from intoto_action.system import give_name, open_new, open_to_read, sync_directory
+from intoto_action.system import give_name, open_new, open_to_read, place_fault, sync_directory
 
 _TEMPORARY_PREFIX = ".intoto-action-"
 
@@ -43,6 +43,15 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644, overwrite: boo
         ) from error
     except OSError as error:
         raise WrongFile(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def check_place(path: Path, what: str) -> None:
+    """Refuse a place on another machine before anything there is asked for; `what` names it in the error.
+
+    Raises: Misused.
+    """
+    if fault := place_fault(str(path)):
+        raise WrongFile(f"{what}: {path} is not taken: {fault}")
 
 
 def read_capped(path: Path, cap: int, what: str) -> bytes:

@@ -10,7 +10,7 @@ from intoto_action.formats.evidence import MOST_LINKS
 from intoto_action.formats.link import UNSIGNED_SUFFIX, link_file_name, unsigned_file_name
 from intoto_action.formats.strict_json import DOCUMENT_CAP
 from intoto_action.reason import WrongLinks
-from intoto_action.store.files import Exists, read_plain, why, write_whole
+from intoto_action.store.files import Exists, check_place, read_plain, why, write_whole
 
 __all__ = [
     "each_link",
@@ -62,6 +62,7 @@ def write_link(directory: Path, file_name: str, document: bytes, *, force: bool)
     """
     if not file_name or "/" in file_name or "\x00" in file_name or file_name in {".", ".."}:
         raise WrongLinks(f"{file_name!r} is no file name for a link")
+    check_place(directory, "the link directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
@@ -80,6 +81,7 @@ def write_link(directory: Path, file_name: str, document: bytes, *, force: bool)
 
 def _link_names(directory: Path, suffix: str) -> list[str]:
     names = []
+    check_place(directory, "the link directory")
     try:
         with os.scandir(directory) as entries:
             for entry in entries:

@@ -67,6 +67,8 @@ _FILE_FLAG_OPEN_REPARSE_POINT = 0x00200000
 _SECURITY_ANONYMOUS_ONLY = 0x00100000
 """SECURITY_SQOS_PRESENT with SECURITY_ANONYMOUS: a server at the end of a pipe cannot act in our name."""
 _INVALID_HANDLE = wintypes.HANDLE(-1).value
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EINVAL})
+"""EINVAL is what Windows says of a name that no file can have."""
 _SDDL_REVISION_1 = 1
 _OWNER_SYSTEM_AND_ADMINISTRATORS = "D:P(A;;FA;;;OW)(A;;FA;;;SY)(A;;FA;;;BA)"
 """Nothing inherited; the owner, and who can take a file from its owner anyway."""
@@ -167,8 +169,10 @@ def is_link(entry: os.DirEntry[str] | Path) -> bool:
     """Whether it is a symlink, a junction, or another reparse point that stands for something else."""
     try:
         status = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return False
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return False
+        raise
     return windows_rules.leads_elsewhere(status.st_file_attributes, status.st_reparse_tag)
 
 
@@ -231,7 +235,7 @@ def user_id() -> int | None:
 def write_plainly(stream: TextIO) -> None:
     """A pipe gets the code page of the machine and CRLF, unless it is told."""
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(encoding="utf-8", newline="\n")
+        stream.reconfigure(encoding="utf-8", errors=stream.errors, newline="\n")
 
 
 def _absolute(environ: Mapping[str, str], variable: str) -> Path | None:

@@ -14,7 +14,7 @@ from intoto_action.formats.evidence import file_name_fault
 from intoto_action.formats.link import link_file_name
 from intoto_action.formats.verdict import PASS
 from intoto_action.reason import Denied, Malformed, WrongFile
-from intoto_action.store.files import why, write_whole
+from intoto_action.store.files import check_place, why, write_whole
 
 LAYOUT_FILE = "root.layout"
 
@@ -78,6 +78,7 @@ def write_extracted(directory: Path, extracted: Extracted) -> None:
 
     Raises: Misused.
     """
+    check_place(directory, "the directory for the evidence")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):

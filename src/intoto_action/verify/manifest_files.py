@@ -15,7 +15,7 @@ from intoto_action.formats.reference import Reference, parse_registry_reference
 from intoto_action.formats.verdict import Verdict
 from intoto_action.reason import Malformed, Misused, Reason, WrongFile
 from intoto_action.store.files import read_plain, why
-from intoto_action.system import is_link, place_fault, slashed
+from intoto_action.system import FOLLOWS_LINKS, is_link, place_fault, slashed
 from intoto_action.verify.verify import refusal
 
 MOST_FILES = 2000
@@ -170,7 +170,8 @@ class _Glob:
                 is_match = len(self._parts) in now
                 leads_on = entry.name != ".git" and any(at < len(self._parts) for at in now)
                 if is_link(entry):
-                    if is_match or (leads_on and entry.is_dir()):
+                    # Where no link is followed, what it leads to is not asked for either: it may be another machine.
+                    if is_match or (leads_on and (not FOLLOWS_LINKS or entry.is_dir())):
                         self._refuse_symlink(path)
                 elif entry.is_dir(follow_symlinks=False):
                     if leads_on:

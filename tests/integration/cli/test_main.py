@@ -123,6 +123,18 @@ def test_a_denial_is_told_with_its_facts(
     assert "\x1b" not in message
 
 
+@pytest.mark.parametrize("length", [1, 480])
+def test_a_denial_in_a_job_says_once_where_it_is_explained_however_long_its_names_are(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = tuple(f"{'a' * length}{number}" for number in range(10))
+    finding = Finding(reason=Reason.RULE_VIOLATION, expected="one", found="another", artifacts=names)
+    code, message = told(Denied(finding), monkeypatch, words=("verb", "--github"))
+    (line,) = message.splitlines()
+    assert (code, line.startswith("::error ")) == (1, True)
+    assert line.count("docs/reason-codes.md#rule-violation") == 1
+
+
 @pytest.mark.parametrize(("result", "code"), [(None, 0), (0, 0), (1, 1), (4, 4), ("words", 0)])
 def test_a_number_that_a_verb_returns_is_the_exit_code(
     result: object, code: int, monkeypatch: pytest.MonkeyPatch
