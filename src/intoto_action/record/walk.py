@@ -73,8 +73,10 @@ class Walker:
 
     def _exists(self, path: str) -> bool:
         try:
-            os.lstat(self._prefix + path)
+            # First: to ask for a file behind a link would be to follow the link.
             fault = path_fault(self._prefix, path)
+            if fault is None:
+                os.lstat(self._prefix + path)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:

@@ -190,7 +190,10 @@ def names_fault(names: Iterable[str]) -> str | None:
 
 
 def path_fault(front: str, path: str) -> str | None:
-    """Why a path is not the name of what it leads to: each part must be listed so, and be no link. Raises: OSError."""
+    """Why a path is not the name of what it leads to: each part must be listed so, and be no link.
+
+    Raises: OSError, which is FileNotFoundError when there is nothing by another spelling either.
+    """
     if fault := name_fault(path):
         return fault
     where = front
@@ -200,6 +203,7 @@ def path_fault(front: str, path: str) -> str | None:
         with os.scandir(where or ".") as entries:
             found = next((entry for entry in entries if entry.name == part), None)
         if found is None:
+            Path(f"{where.rstrip('/')}/{part}" if where else part).lstat()
             return f"nothing there is called {part!r}, in these letters: Windows takes other spellings for the same"
         if is_link(found):
             return f"{part!r} is a symlink or a junction, and those are not followed on Windows"
